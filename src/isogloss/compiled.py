@@ -96,14 +96,15 @@ _pending: list[Callable[..., Any]] = []
 
 
 def _compile(function: Callable[P, R], fastmath: bool) -> Callable[P, R]:
-    import numba
+    import numba as untyped_numba
     from numba.extending import register_jitable
 
     while _pending:
         register_jitable(_pending.pop(0))
-    config: Any = numba.config
+    numba: Any = untyped_numba
+    config = numba.config
     folder = _writable_cache()
-    options: dict[str, bool] = {"nogil": True, "fastmath": fastmath}
+    options: dict[str, Any] = {"nogil": True, "fastmath": fastmath}
     if folder is None:
         return cast("Callable[P, R]", numba.njit(**options)(function))
     before, config.CACHE_DIR = config.CACHE_DIR, str(folder)

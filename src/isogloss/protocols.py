@@ -264,3 +264,29 @@ class Silent:
 
     def finish(self) -> None:
         """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One check of ``isogloss doctor``: what was looked at, what was found, and the fix.
+
+    Attributes
+    ----------
+    check
+        Stable name of the check.
+    status
+        ``ok``, ``note``, ``warning`` or ``problem``.
+    found
+        What was found, with numbers.
+    fix
+        What to do, or an empty string.
+    """
+
+    check: str
+    status: Literal["ok", "note", "warning", "problem"]
+    found: str
+    fix: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the check as plain data."""
+        return {"check": self.check, "status": self.status, "found": self.found, "fix": self.fix}
