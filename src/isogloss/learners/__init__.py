@@ -1,0 +1,1 @@
+"""Torch-free learners that fit an artifact from texts."""

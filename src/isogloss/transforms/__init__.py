@@ -1,0 +1,1 @@
+"""Transforms on dense vectors after scikit-learn's contract."""
