@@ -1,0 +1,1 @@
+"""The program ``isogloss``: parse, call, print; what it does lies in the floors below."""
