@@ -1,0 +1,229 @@
+"""The forward pass of an encoder as an ONNX graph over weights that stay in their own files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isogloss.encoders.engines import protobuf as pb
+from isogloss.encoders.engines.architectures import Architecture
+from isogloss.encoders.engines.weights import TensorPlace
+from isogloss.errors import UnsupportedModelError
+
+_ELEMENTS = {"F32": pb.FLOAT, "F16": pb.FLOAT16, "BF16": pb.BFLOAT16}
+
+
+@dataclass
+class Graph:
+    """A graph under construction: serialised nodes and initializers, and the weights that it may name."""
+
+    weights: Mapping[str, TensorPlace]
+    folder: Path
+    nodes: list[bytes] = field(default_factory=list)
+    initializers: dict[str, bytes] = field(default_factory=dict)
+
+    def op(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        """Add a node with one output; return the output's name."""
+        self.nodes.append(pb.node(kind, inputs, [output], **attributes))
+        return output
+
+    def constant(self, name: str, array: NDArray[Any]) -> str:
+        """Add a small constant once; return its name."""
+        self.initializers.setdefault(name, pb.tensor(name, array))
+        return name
+
+    def stored(self, name: str, *, rows: int | None = None) -> str:
+        """Name a stored tensor as it is (``rows=1``: its first row, as a vector)."""
+        place = self.weights[name]
+        if place.dtype not in _ELEMENTS:
+            raise UnsupportedModelError(
+                f"weights of type {place.dtype} are not supported",
+                f"{name} has it",
+                "store the weights as F32, F16 or BF16",
+            )
+        shape, length = (place.shape[1:], place.length // place.shape[0]) if rows else (place.shape, place.length)
+        where = os.path.relpath(place.path, self.folder)
+        self.initializers.setdefault(
+            name, pb.external_tensor(name, _ELEMENTS[place.dtype], shape, where, place.offset, length)
+        )
+        return name
+
+    def float32(self, name: str, *, rows: int | None = None) -> str:
+        """Name a stored tensor as float32; a cast of a constant is folded when the session is made."""
+        self.stored(name, rows=rows)
+        if self.weights[name].dtype == "F32":
+            return name
+        cast = name + "/float32"
+        if cast not in self.initializers:
+            self.initializers[cast] = b""
+            self.op("Cast", [name], cast, to=pb.FLOAT)
+        return cast
+
+    def gathered(self, table: str, ids: str, output: str) -> str:
+        """Look rows of a stored table up; half-precision rows are widened after the look-up, never the table."""
+        self.stored(table)
+        if self.weights[table].dtype == "F32":
+            return self.op("Gather", [table, ids], output)
+        return self.op("Cast", [self.op("Gather", [table, ids], output + "/half")], output, to=pb.FLOAT)
+
+    def linear(self, x: str, name: str, output: str, *, bias: bool = True) -> str:
+        """Add ``x W^T (+ b)`` on rows; W is (out, in) as stored."""
+        inputs = [x, self.float32(name + ".weight")] + ([self.float32(name + ".bias")] if bias else [])
+        return self.op("Gemm", inputs, output, transB=1)
+
+    def norm(self, x: str, name: str, output: str, epsilon: float) -> str:
+        """Add a layer norm over the last axis."""
+        inputs = [x, self.float32(name + ".weight"), self.float32(name + ".bias")]
+        return self.op("LayerNormalization", inputs, output, axis=-1, epsilon=epsilon)
+
+    def residual_norm(self, x: str, skip: str, name: str, output: str, epsilon: float) -> str:
+        """Add the layer norm of ``x + skip``, fused."""
+        inputs = [x, skip, self.float32(name + ".weight"), self.float32(name + ".bias")]
+        return self.op("SkipLayerNormalization", inputs, output, domain=pb.CONTRIB, epsilon=epsilon)
+
+    def activation(self, kind: str, x: str, output: str) -> str:
+        """Add one of the activation functions of :class:`Architecture`."""
+        if kind == "relu":
+            return self.op("Relu", [x], output)
+        if kind == "silu":
+            return self.op("Mul", [x, self.op("Sigmoid", [x], output + "/gate")], output)
+        return self.op("Gelu", [x], output, approximate="tanh" if kind == "gelu_tanh" else "none")
+
+
+def _embeddings(graph: Graph, arch: Architecture) -> str:
+    """Add the input embeddings on flat rows ``(B * L, d)``."""
+    names = arch.names
+    word = graph.gathered(names.word + ".weight", "ids", "word")
+    position = graph.gathered(names.position + ".weight", "positions", "position")
+    if names.token_type:
+        position = graph.op("Add", [position, graph.float32(names.token_type + ".weight", rows=1)], "place")
+    summed = graph.op("Add", [word, position], "embedded")
+    normed = graph.norm(summed, names.embedding_norm, "embedding_norm", arch.epsilon)
+    return graph.op("Reshape", [normed, graph.constant("flat", np.array([-1, arch.width]))], "state.0")
+
+
+def _bias(graph: Graph, arch: Architecture) -> str:
+    """Add the relative position bias ``(1, heads, L, L)``."""
+    looked_up = graph.gathered(arch.names.relative + ".weight", "buckets", "relative")
+    turned = graph.op("Transpose", [looked_up], "relative/turned", perm=[2, 0, 1])
+    return graph.op("Unsqueeze", [turned, graph.constant("axis0", np.array([0]))], "relative/bias")
+
+
+def _fused_attention(graph: Graph, arch: Architecture, parts: list[str], at: str, masked: bool, bias: str) -> str:
+    """Add attention as one fused operator; ``parts`` are the flat queries, keys and values."""
+    deep = [graph.op("Reshape", [part, "batched"], part + "/deep") for part in parts]
+    inputs = [*deep, "", "lengths" if masked else "", bias]
+    while not inputs[-1]:
+        inputs.pop()
+    mixed = graph.op("MultiHeadAttention", inputs, at + "mixed", domain=pb.CONTRIB, num_heads=arch.heads)
+    return graph.op("Reshape", [mixed, "flat"], at + "mixed/flat")
+
+
+def _open_attention(graph: Graph, arch: Architecture, parts: list[str], at: str, masked: bool, bias: str) -> str:
+    """Add attention in plain operators, so that the map ``(B, heads, L, L)`` can be an output."""
+    size = arch.width // arch.heads
+    shape = graph.op("Concat", ["sizes", graph.constant("heads", np.array([arch.heads, size]))], at + "shape", axis=0)
+    turned = [
+        graph.op("Transpose", [graph.op("Reshape", [part, shape], part + "/deep")], part + "/turned", perm=perm)
+        for part, perm in zip(parts, ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]), strict=True)
+    ]
+    scores = graph.op("MatMul", turned[:2], at + "products")
+    scores = graph.op("Mul", [scores, graph.constant("scale", np.array(size**-0.5, np.float32))], at + "scores")
+    for addend in [name for name in (bias, "mask" if masked else "") if name]:
+        scores = graph.op("Add", [scores, addend], f"{at}scores+{addend}")
+    weights = graph.op("Softmax", [scores], at.replace("layer", "attention").rstrip("/"), axis=-1)
+    mixed = graph.op(
+        "Transpose", [graph.op("MatMul", [weights, turned[2]], at + "mixed")], at + "back", perm=[0, 2, 1, 3]
+    )
+    return graph.op("Reshape", [mixed, "flat"], at + "mixed/flat")
+
+
+def _layer(graph: Graph, arch: Architecture, i: int, x: str, masked: bool, bias: str, maps: bool) -> str:
+    """Add layer ``i`` on flat rows; return the name of its output."""
+    names, at = arch.names, f"layer.{i}/"
+    parts = [
+        graph.linear(x, name.format(i=i), at + part)
+        for name, part in ((names.query, "query"), (names.key, "key"), (names.value, "value"))
+    ]
+    attention = _open_attention if maps else _fused_attention
+    mixed = attention(graph, arch, parts, at, masked, bias)
+    seen = graph.linear(mixed, names.attention_out.format(i=i), at + "seen")
+    middle = graph.residual_norm(seen, x, names.attention_norm.format(i=i), at + "middle", arch.epsilon)
+    wide = graph.activation(arch.activation, graph.linear(middle, names.up.format(i=i), at + "wide"), at + "active")
+    narrow = graph.linear(wide, names.down.format(i=i), at + "narrow")
+    return graph.residual_norm(narrow, middle, names.out_norm.format(i=i), f"state.{i + 1}", arch.epsilon)
+
+
+def _open_mask(graph: Graph) -> None:
+    """Add the additive mask ``(B, 1, 1, L)`` from the lengths: 0 on tokens, the lowest float on padding."""
+    graph.op("Range", [graph.constant("zero", np.array(0)), graph.op("Squeeze", ["width"], "width/scalar"),
+                       graph.constant("one", np.array(1))], "columns")  # fmt: skip
+    long = graph.op("Cast", ["lengths"], "lengths/long", to=pb.INT64)
+    column = graph.op("Unsqueeze", [long, graph.constant("axes", np.array([1, 2, 3]))], "lengths/deep")
+    real = graph.op("Less", ["columns", column], "real")
+    low = graph.constant("low", np.array(np.finfo(np.float32).min, np.float32))
+    graph.op("Where", [real, graph.constant("nought", np.array(0, np.float32)), low], "mask")
+
+
+def write_graph(
+    arch: Architecture,
+    weights: Mapping[str, TensorPlace],
+    folder: Path,
+    *,
+    states: Sequence[int] = (),
+    maps: Sequence[int] = (),
+    masked: bool = True,
+) -> bytes:
+    """Return an ONNX model of the encoder as bytes.
+
+    Inputs: ``ids (B, L)`` and ``positions (L,)`` int64, ``lengths (B,)`` int32 where ``masked``, ``buckets (L, L)``
+    int64 where the shape has relative positions. Outputs: ``last (B, L, d)`` float32 where neither states nor maps
+    are asked for; else ``state.N (B * L, d)`` and ``attention.N (B, heads, L, L)``. Layers above the highest one
+    that is asked for are left out.
+
+    Parameters
+    ----------
+    arch
+        Sizes and names.
+    weights
+        Place of every tensor, by its name without prefix.
+    folder
+        Folder that the weights' paths are taken relative to.
+    states
+        Hidden states: 0 is the embeddings' output, N the output of layer N.
+    maps
+        Attention maps: N is that of layer N, counted from 0.
+    masked
+        Whether texts of different lengths share a batch.
+    """
+    graph = Graph(weights, folder)
+    graph.op("Shape", ["ids"], "sizes")
+    graph.op("Shape", ["ids"], "width", start=1, end=2)
+    graph.op("Concat", ["sizes", graph.constant("depth", np.array([arch.width]))], "batched", axis=0)
+    if masked and maps:
+        _open_mask(graph)
+    x = _embeddings(graph, arch)
+    bias = _bias(graph, arch) if arch.buckets else ""
+    depth = max([*states, *(i + 1 for i in maps)]) if states or maps else arch.layers
+    for i in range(depth):
+        x = _layer(graph, arch, i, x, masked, bias, bool(maps))
+    outputs = [pb.value_info(f"state.{i}", pb.FLOAT, ["T", arch.width]) for i in states]
+    outputs += [pb.value_info(f"attention.{i}", pb.FLOAT, ["B", arch.heads, "L", "L"]) for i in maps]
+    if not outputs:
+        graph.op("Reshape", [x, "batched"], "last")
+        outputs = [pb.value_info("last", pb.FLOAT, ["B", "L", arch.width])]
+    inputs = [pb.value_info("ids", pb.INT64, ["B", "L"]), pb.value_info("positions", pb.INT64, ["L"])]
+    if masked:
+        inputs.append(pb.value_info("lengths", pb.INT32, ["B"]))
+    if arch.buckets:
+        inputs.append(pb.value_info("buckets", pb.INT64, ["L", "L"]))
+    return pb.model(
+        nodes=graph.nodes, initializers=[item for item in graph.initializers.values() if item], inputs=inputs,
+        outputs=outputs, name=arch.model_type, opsets={"": pb.OPSET, pb.CONTRIB: 1},
+    )  # fmt: skip
