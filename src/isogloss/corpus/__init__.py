@@ -1,0 +1,1 @@
+"""Documents: reading, chunks, equal and near-equal texts, languages."""
