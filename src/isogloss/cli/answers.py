@@ -35,7 +35,9 @@ def _print_hit(hit: Hit, console: Console) -> None:
     room = max(10, console.width - layout.width(hit.document) - 7)
     head = console.style(layout.clean(hit.document), "bold")
     console.line(f"{hit.rank:>2}  {head}  {layout.shorten(title, room)}".rstrip())
-    console.line("    " + console.style(layout.shorten(_place(hit), console.width - 4), "dim"))
+    place = _place(hit)
+    for start, stop in layout.wrap(place, console.width - 4):
+        console.line("    " + console.style(place[start:stop], "dim"))
     text = layout.clean(hit.snippet)
     for line in layout.wrap(text, console.width - 4):
         console.line("    " + layout.mark(text, line, hit.matches, lambda part: console.style(part, "bold", "yellow")))

@@ -24,8 +24,8 @@ def _flags(parser: ArgumentParser) -> list[str]:
 def _bash(parsers: Mapping[str, ArgumentParser]) -> str:
     cases, choices = [], []
     for verb, parser in parsers.items():
-        words = " ".join([*_positional_choices(parser), *_flags(parser)])
-        cases.append(f"    {verb}) words='{words}' ;;")
+        words, flags = " ".join(_positional_choices(parser)), " ".join(_flags(parser))
+        cases.append(f"    {verb}) words='{words}' flags='{flags}' ;;")
         for action in options_of(parser):
             if action.choices:
                 flags = "|".join(f"{verb}:{flag}" for flag in action.option_strings)
@@ -33,7 +33,7 @@ def _bash(parsers: Mapping[str, ArgumentParser]) -> str:
     inner = "\n".join(choices)
     return f"""# isogloss completion for bash; in ~/.bashrc: eval "$(isogloss completion bash)"
 _isogloss() {{
-  local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" verb="" words=""
+  local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" verb="" words="" flags=""
   local i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "${{COMP_WORDS[i]}}" in -*) ;; *) verb="${{COMP_WORDS[i]}}"; break ;; esac
@@ -43,12 +43,12 @@ _isogloss() {{
 {inner}
   esac
   case "$verb" in
-    "") words='{" ".join([*parsers, "--help", "--version"])}' ;;
+    "") words='{" ".join(parsers)}' flags='--help --version' ;;
 {chr(10).join(cases)}
   esac
   case "$word" in
-    -*) COMPREPLY=($(compgen -W "$words" -- "$word")) ;;
-    *) COMPREPLY=($(compgen -W "${{words//--*/}}" -- "$word")) ;;
+    -*) COMPREPLY=($(compgen -W "$flags" -- "$word")) ;;
+    *) COMPREPLY=($(compgen -W "$words" -- "$word")) ;;
   esac
 }}
 complete -o default -F _isogloss isogloss
