@@ -1,0 +1,208 @@
+"""Engines of the exact scan: a float32 matrix product in NumPy, and an int8 one in ONNX Runtime.
+
+Both bound their error, so that ``scan`` gives the same answer with either. The bounds follow from the
+Cauchy-Schwarz inequality: with a vector u = a + e and a query q = b + f, where a and b are what the codes stand
+for, |u.q - a.b| <= |e| |q| + |a| |f|; the lengths |e|, |f| are measured, not assumed. Rounding in sums of d
+products adds at most d roundings of |u| |q| each (Higham, "Accuracy and Stability of Numerical Algorithms",
+2002, section 3.1, https://doi.org/10.1137/1.9780898718027).
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isogloss.arrays import Dense
+from isogloss.index.scan import BLOCK, ROUNDING, Bounds, Engine, Scores, Segment, block_maxima, subset
+from isogloss.protobuf import initializer, model, node, value_info
+
+
+def _blocks(start: int, stop: int) -> slice:
+    return slice(start // BLOCK, -(-stop // BLOCK))
+
+
+def _rounding(segment: Segment) -> NDArray[np.float64]:
+    """Bound, for each block and a query of length one, what rounding changes in an approximate and a true score."""
+    share = (2 * segment.vectors.shape[1] + 16) * ROUNDING
+    return np.asarray(segment.reach * share, np.float64)
+
+
+class Float32:
+    """Scores by a float32 matrix product; nothing is kept besides the vectors."""
+
+    name = "float32"
+
+    def prepare(self, queries: Dense) -> tuple[Dense, NDArray[np.float64]]:
+        """Return the queries as columns, and their lengths."""
+        return np.asarray(queries.T), np.linalg.norm(queries.astype(np.float64), axis=1)
+
+    def scores(self, segment: Segment, start: int, stop: int, prepared: Any) -> Scores:
+        """Return the scores of rows ``start`` to ``stop`` for each query, ``(stop - start, q)``."""
+        scores = segment.vectors[start:stop] @ prepared[0]
+        scores *= segment.factors[start:stop, None]
+        return np.asarray(scores)
+
+    def units(self, segment: Segment, start: int, stop: int, prepared: Any) -> tuple[Bounds, Bounds]:
+        """Return the unit (one) and the bound on the error, for each block and query."""
+        errors = np.multiply.outer(_rounding(segment)[_blocks(start, stop)], prepared[1]) + segment.tiny
+        return np.ones_like(errors), errors
+
+    def row_bytes(self, dimensions: int) -> int:
+        """Return the bytes read for one row."""
+        return 4 * dimensions
+
+
+@dataclass(slots=True)
+class Codes:
+    """A segment in eight bits: ``values (n, d)`` uint8 around 128, and for each block its step and bounds.
+
+    ``steps`` is what one unit of a code stands for; ``bounds (blocks, 2)`` are the greatest length of what rounding
+    to codes lost (and of what float32 rounding may change), and the greatest length of a coded vector.
+    """
+
+    values: NDArray[np.uint8]
+    steps: NDArray[np.float64]
+    bounds: NDArray[np.float64]
+
+
+class Int8:
+    """Scores by an int8 matrix product in ONNX Runtime; keeps a byte a number, made at the first use.
+
+    Parameters
+    ----------
+    levels
+        Greatest code of a query. With 127 a processor without VNNI instructions may saturate the sum of two
+        products (255 * 127 * 2 leaves 16 bits), so that 64 is used there.
+    """
+
+    name = "int8"
+
+    def __init__(self, *, levels: int | None = None) -> None:
+        self.levels = _safe_levels() if levels is None else levels
+
+    def prepare(self, queries: Dense) -> tuple[NDArray[np.int8], Dense, Dense, Dense]:
+        """Return the codes as columns, and for each query its step, length and length of the rounding error."""
+        exact = queries.astype(np.float64)
+        steps = np.abs(exact).max(1, initial=0.0) / self.levels
+        steps[steps == 0] = 1.0
+        codes = np.rint(exact / steps[:, None])
+        lost = np.linalg.norm(exact - codes * steps[:, None], axis=1)
+        return np.ascontiguousarray(codes.astype(np.int8).T), steps, np.linalg.norm(exact, axis=1), lost
+
+    def scores(self, segment: Segment, start: int, stop: int, prepared: Any) -> Scores:
+        """Return the integer scores of rows ``start`` to ``stop`` for each query, ``(stop - start, q)``."""
+        return _multiply(self.codes(segment).values[start:stop], prepared[0])
+
+    def units(self, segment: Segment, start: int, stop: int, prepared: Any) -> tuple[Bounds, Bounds]:
+        """Return what an integer score of one stands for and the bound on the error, for each block and query."""
+        codes, blocks = self.codes(segment), _blocks(start, stop)
+        _, steps, lengths, lost = prepared
+        errors = codes.bounds[blocks] @ np.stack([lengths, lost]) + segment.tiny
+        return np.multiply.outer(codes.steps[blocks], steps), errors
+
+    def row_bytes(self, dimensions: int) -> int:
+        """Return the bytes read for one row."""
+        return dimensions
+
+    def codes(self, segment: Segment) -> Codes:
+        """Return the segment's codes, made at the first call."""
+        if self.name not in segment.codes:
+            segment.codes[self.name] = encode(segment)
+        made: Codes = segment.codes[self.name]
+        return made
+
+
+def encode(segment: Segment) -> Codes:
+    """Round each vector times its factor to eight bits, with one step for each block of rows."""
+    count, width = segment.vectors.shape
+    steps = np.zeros(-(-count // BLOCK))
+    values = np.empty((count, width), np.uint8)
+    lost, kept = np.zeros(count), np.zeros(count)
+    for start in range(0, count, 32 * BLOCK):
+        stop = min(start + 32 * BLOCK, count)
+        scaled = segment.vectors[start:stop] * segment.factors[start:stop, None]
+        largest = np.maximum(scaled.max(1), -scaled.min(1)).astype(np.float64)
+        step = block_maxima(largest) / 127
+        step[step == 0] = 1.0
+        steps[_blocks(start, stop)] = step
+        each = np.repeat(step, BLOCK)[: stop - start, None].astype(np.float32)
+        rounded = scaled / each
+        np.rint(rounded, out=rounded)
+        np.add(rounded, 128, out=values[start:stop], casting="unsafe")
+        rounded *= each
+        kept[start:stop] = np.sqrt(np.einsum("ij,ij->i", rounded, rounded))
+        rounded -= scaled
+        lost[start:stop] = np.sqrt(np.einsum("ij,ij->i", rounded, rounded))
+    # the lengths themselves are rounded, and so is a step in float32: allow for both
+    kept = block_maxima(kept) * (1 + 1e-4)
+    lost = block_maxima(lost) * (1 + 1e-4) + 1e-6 * kept
+    return Codes(values, steps, np.stack([lost + _rounding(segment), kept], axis=1))
+
+
+def _multiply(left: NDArray[np.uint8], right: NDArray[np.int8]) -> NDArray[np.int32]:
+    product: NDArray[np.int32] = _session().run(None, {"rows": left, "queries": right})[0]
+    return product
+
+
+@functools.cache
+def _session() -> Any:
+    """Return the graph ``(rows - 128) @ queries`` in integers, on one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    graph = model(
+        [node("MatMulInteger", ["rows", "queries", "zero"], ["scores"])],
+        [value_info("rows", "uint8", ["n", "d"]), value_info("queries", "int8", ["d", "q"])],
+        [value_info("scores", "int32", ["n", "q"])],
+        [initializer("zero", np.array(128, np.uint8))],
+    )
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+@functools.cache
+def _safe_levels() -> int:
+    """Return the greatest query code with which this processor's product is exact: 127, or 64 where it saturates."""
+    left, right = np.full((32, 64), 255, np.uint8), np.full((64, 32), 127, np.int8)
+    return 127 if (_multiply(left, right) == 127 * 127 * 64).all() else 64
+
+
+_faster: dict[tuple[int, int], Engine] = {}
+
+
+def faster(segment: Segment, count: int) -> Engine:
+    """Return the engine that scores ``count`` queries faster here, by a probe of a few milliseconds.
+
+    The probe runs once a process for each number of dimensions and power of two of queries.
+    """
+    count = min(256, 1 << max(0, count - 1).bit_length())
+    key = segment.vectors.shape[1], count
+    if key not in _faster:
+        some = np.zeros(len(segment), np.bool_)
+        some[:2048] = True
+        sample = subset(segment, some)
+        queries = np.resize(sample.vectors, (count, key[0]))
+        engines: tuple[Engine, Engine] = (FLOAT32, Int8())
+        seconds = [_seconds(engine, sample, queries) for engine in engines]
+        _faster[key] = engines[int(np.argmin(seconds))]
+    return _faster[key]
+
+
+def _seconds(engine: Engine, sample: Segment, queries: Dense) -> float:
+    prepared = engine.prepare(queries)
+    best = np.inf
+    engine.scores(sample, 0, len(sample), prepared)
+    for _ in range(3):
+        start = time.perf_counter()
+        engine.scores(sample, 0, len(sample), prepared)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+FLOAT32: Engine = Float32()
