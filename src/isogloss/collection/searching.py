@@ -1,0 +1,225 @@
+"""``search``: one ranking an encoder, fused, grouped by document, and shown with the reasons."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isogloss.arrays import CSR, Bitmap, Hits, Vectors
+from isogloss.collection.background import percentile
+from isogloss.collection.results import Hit, SearchResult
+from isogloss.collection.snippets import snippet
+from isogloss.errors import UsageError
+from isogloss.index.fusion import reciprocal_rank, weighted
+from isogloss.text.words import words
+
+if TYPE_CHECKING:
+    from isogloss.collection.encoders import IndexEncoder
+    from isogloss.index.store.rows import Chunk, Document
+    from isogloss.index.store.snapshot import Snapshot
+    from isogloss.protocols import Index
+
+LEAST_DEPTH = 100
+"""Chunks that each encoder proposes at least, before fusion."""
+
+
+@dataclass(slots=True)
+class Part:
+    """One encoder with its index over the live chunks, and the background of its scores."""
+
+    encoder: IndexEncoder
+    index: Index
+    levels: Sequence[float]
+
+
+@dataclass(slots=True)
+class Request:
+    """What was asked, the same for every text of a call."""
+
+    k: int
+    where: str | None
+    fusion: str
+    effort: float
+    weights: Mapping[str, float] | None
+
+
+def search(
+    snapshot: Snapshot, parts: Sequence[Part], texts: Sequence[str], request: Request, notes: Sequence[str]
+) -> list[SearchResult]:
+    """Answer every text with at most ``k`` documents, best first.
+
+    Each encoder ranks chunks, rankings are fused, and each document (with its near duplicates) stands once,
+    by its best chunk. Where grouping leaves fewer than ``k``, more chunks are asked for.
+    """
+    started = time.perf_counter()
+    if request.k < 1:
+        raise UsageError("at least one hit must be asked for", f"k is {request.k}", "use -k 10")
+    allow = snapshot.matching(request.where) if request.where else None
+    queries = [part.encoder.model.encode(texts, role="query") for part in parts]
+    matched = len(snapshot.matching_documents(request.where)) if request.where else None
+    depth = max(LEAST_DEPTH, 5 * request.k)
+    first = [p.index.search(q, depth, allow, request.effort) for p, q in zip(parts, queries, strict=True)]
+    rankings = []
+    for i in range(len(texts)):
+        found = [Hits(hits.rows[i : i + 1], hits.scores[i : i + 1]) for hits in first]
+        rankings.append(_rank(parts, queries, i, request, allow, snapshot, found))
+    results = []
+    for text, (rows, scores, found, documents) in zip(texts, rankings, strict=True):
+        groups = _group(rows, scores, documents, request.k)
+        hits = _describe(snapshot, parts, groups, found, text)
+        result = SearchResult(text, hits, request.k, [part.encoder.name for part in parts], matched, list(notes))
+        _note_shortage(result, snapshot, request)
+        results.append(result)
+    seconds = (time.perf_counter() - started) / max(1, len(texts))
+    for result in results:
+        result.seconds = seconds
+    return results
+
+
+def _rank(
+    parts: Sequence[Part],
+    queries: Sequence[Any],
+    i: int,
+    request: Request,
+    allow: Bitmap | None,
+    snapshot: Snapshot,
+    found: list[Hits],
+) -> tuple[list[int], list[float], list[Hits], dict[int, Chunk]]:
+    """Fuse the rankings of query ``i``, going deeper until ``k`` documents are there or nothing more is found."""
+    depth = max(LEAST_DEPTH, 5 * request.k)
+    total = int(np.count_nonzero(snapshot.live))
+    while True:
+        fused = _fuse(found, [part.encoder.name for part in parts], depth, request)
+        keep = fused.rows[0] >= 0
+        rows = [int(row) for row in fused.rows[0][keep]]
+        scores = [float(score) for score in fused.scores[0][keep]]
+        chunks = {chunk.number: chunk for chunk in snapshot.chunks(rows)}
+        distinct = len({chunk.document for chunk in chunks.values()})
+        exhausted = all(hits.rows.shape[1] < depth or (hits.rows[0] < 0).any() for hits in found)
+        if distinct >= 2 * request.k or exhausted or depth >= total:
+            return rows, scores, found, chunks
+        depth = min(4 * depth, total)
+        found = [
+            part.index.search(_one(vectors, i), depth, allow, request.effort)
+            for part, vectors in zip(parts, queries, strict=True)
+        ]
+
+
+def _one(vectors: Vectors, i: int) -> Vectors:
+    return vectors.take(slice(i, i + 1)) if isinstance(vectors, CSR) else vectors[i : i + 1]
+
+
+def _fuse(found: Sequence[Hits], names: Sequence[str], depth: int, request: Request) -> Hits:
+    if len(found) == 1:
+        return found[0]
+    weights = None if request.weights is None else [request.weights.get(name, 1.0) for name in names]
+    if request.fusion == "rrf":
+        return reciprocal_rank(list(found), depth, weights=weights)
+    if request.fusion == "weighted":
+        return weighted(list(found), depth, weights=weights or [1.0] * len(found))
+    raise UsageError(f"there is no fusion {request.fusion!r}", "fusions are rrf and weighted", "use --fusion rrf")
+
+
+@dataclass(slots=True)
+class Group:
+    """A document found, by its best chunk."""
+
+    chunk: Chunk
+    score: float
+
+
+def _group(rows: Sequence[int], scores: Sequence[float], chunks: Mapping[int, Chunk], k: int) -> list[Group]:
+    """Keep the best chunk of each document; a few more than ``k``, because near duplicates fold later."""
+    best: dict[int, Group] = {}
+    for row, score in zip(rows, scores, strict=True):
+        chunk = chunks[row]
+        if chunk.document not in best:
+            best[chunk.document] = Group(chunk, score)
+            if len(best) >= 4 * k + 20:
+                break
+    return list(best.values())
+
+
+def _describe(
+    snapshot: Snapshot, parts: Sequence[Part], groups: Sequence[Group], found: Sequence[Hits], query: str
+) -> list[Hit]:
+    """Fold near duplicates, then fill in everything that is shown of a hit."""
+    documents = snapshot.documents_by_id(group.chunk.document for group in groups)
+    split = partial(words, language=_word_language(parts))
+    terms = {word for word, _, _ in split(query)}
+    hits: list[Hit] = []
+    by_near: dict[int, Hit] = {}
+    for group in groups:
+        document = documents[group.chunk.document]
+        if document.near is not None and document.near in by_near:
+            by_near[document.near].also.append(document.name)
+            continue
+        hit = _hit(group, document, parts, found, len(hits) + 1)
+        hit.snippet, hit.matches, _ = snippet(group.chunk.text, terms, split)
+        hits.append(hit)
+        if document.near is not None:
+            by_near[document.near] = hit
+    return hits
+
+
+def _hit(group: Group, document: Document, parts: Sequence[Part], found: Sequence[Hits], rank: int) -> Hit:
+    chunk = group.chunk
+    hit = Hit(
+        id=f"{document.name}::{chunk.ordinal + 1}",
+        document=document.name,
+        score=group.score,
+        rank=rank,
+        title=document.title,
+        path=document.path,
+        heading=list(chunk.heading),
+        start=chunk.start,
+        end=chunk.start + len(chunk.text),
+        length=document.characters,
+        ordinal=chunk.ordinal + 1,
+        chunks=document.chunks,
+        language=document.language,
+        metadata=document.metadata,
+    )
+    for part, hits in zip(parts, found, strict=True):
+        place = np.flatnonzero(hits.rows[0] == chunk.number)
+        if not len(place):
+            continue
+        score = float(hits.scores[0][place[0]])
+        entry: dict[str, float] = {"rank": int(place[0]) + 1, "score": score}
+        level = percentile(score, part.levels)
+        if level is not None:
+            entry["percentile"] = level
+            if part.encoder.kind == "dense" or hit.percentile is None:
+                hit.percentile, hit.percentile_by = level, part.encoder.name
+        hit.parts[part.encoder.name] = entry
+    return hit
+
+
+def _word_language(parts: Sequence[Part]) -> str | None:
+    """Return the language that the index stems in, so that snippets mark what the search matched."""
+    names = [part.encoder.name for part in parts if part.encoder.kind == "words"]
+    return (names[0].partition(":")[2] or None) if names else None
+
+
+def _note_shortage(result: SearchResult, snapshot: Snapshot, request: Request) -> None:
+    """Cut to ``k`` and say why there are fewer, so that a filter never eats results in silence."""
+    result.hits = result.hits[: request.k]
+    short = len(result.hits)
+    if short >= request.k:
+        return
+    if request.where and result.matched is not None and result.matched <= request.k:
+        plural = "document matches" if result.matched == 1 else "documents match"
+        result.notes.append(f"{short} of {request.k}: only {result.matched} {plural} the filter")
+    elif request.where:
+        result.notes.append(
+            f"{short} of {request.k}: {result.matched} documents match the filter, {short} of them the query"
+        )
+    else:
+        result.notes.append(f"{short} of {request.k}: no other document was found")
+    if request.where:
+        result.notes += snapshot.filter_notes(request.where)
