@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Self, overload
 
 from isogloss.errors import IsoglossWarning, ModelError, UsageError
 from isogloss.protocols import Progress, Record, Silent, Skip
@@ -219,15 +219,31 @@ class Collection:
 
     @overload
     def search(
-        self, texts: str, k: int = 10, where: str | None = None, effort: float = 1.0, **kwargs: Any
+        self,
+        texts: str,
+        k: int = ...,
+        where: str | None = ...,
+        effort: float = ...,
+        *,
+        encoders: Sequence[str] | None = ...,
+        fusion: str = ...,
+        weights: dict[str, float] | None = ...,
     ) -> SearchResult: ...
     @overload
     def search(
-        self, texts: Sequence[str], k: int = 10, where: str | None = None, effort: float = 1.0, **kwargs: Any
+        self,
+        texts: list[str] | tuple[str, ...],
+        k: int = ...,
+        where: str | None = ...,
+        effort: float = ...,
+        *,
+        encoders: Sequence[str] | None = ...,
+        fusion: str = ...,
+        weights: dict[str, float] | None = ...,
     ) -> list[SearchResult]: ...
     def search(
         self,
-        texts: str | Sequence[str],
+        texts: str | list[str] | tuple[str, ...],
         k: int = 10,
         where: str | None = None,
         effort: float = 1.0,

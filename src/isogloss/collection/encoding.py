@@ -79,7 +79,7 @@ def encode_part(
     if off.any():
         transaction.exclude(encoder.name, work.numbers[off])
         run.off += int(off.sum())
-        for i in np.flatnonzero(off):
+        for i in np.flatnonzero(off).tolist():
             language = work.languages[i][0]
             run.off_languages[language] = run.off_languages.get(language, 0) + 1
         work = work.take(np.flatnonzero(~off))

@@ -101,7 +101,7 @@ class SearchResult:
 
     def to_pandas(self) -> Any:
         """Return the hits as a pandas DataFrame (pandas must be installed)."""
-        import pandas
+        import pandas  # type: ignore[import-untyped,unused-ignore]
 
         return pandas.DataFrame([hit.to_dict() for hit in self.hits])
 

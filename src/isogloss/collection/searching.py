@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isogloss.arrays import CSR, Bitmap, Hits, Vectors
+from isogloss.arrays import CSR, Bitmap, Hits, Ragged, Vectors
 from isogloss.collection.background import percentile
 from isogloss.collection.results import Hit, SearchResult
 from isogloss.collection.snippets import snippet
@@ -111,6 +111,8 @@ def _rank(
 
 
 def _one(vectors: Vectors, i: int) -> Vectors:
+    if isinstance(vectors, Ragged):
+        raise TypeError("an index part holds one vector a text")
     return vectors.take(slice(i, i + 1)) if isinstance(vectors, CSR) else vectors[i : i + 1]
 
 
