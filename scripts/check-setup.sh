@@ -31,7 +31,7 @@ find-python)
 python)
     command=${2:-python3}
     if ! command -v "$command" >/dev/null 2>&1 || ! "$command" -c "$fits" 2>/dev/null; then
-        echo "Isogloss needs Python 3.11, 3.12, 3.13 or 3.14; $command is $("$command" --version 2>&1 || true)." >&2
+        echo "Isogloss needs Python 3.11, 3.12, 3.13 or 3.14; $command is $(command -v "$command" >/dev/null 2>&1 && "$command" --version 2>&1 || echo not there)." >&2
         echo "Install one, or name it with PYTHON=...:" >&2
         on_system "python3 python3-venv" python3.13 "brew install python@3.13"
         exit 1

@@ -24,7 +24,7 @@ def print_answer(answer: SearchResult, console: Console, *, several: bool = Fals
             percentile = "" if hit.percentile is None else f"{hit.percentile:.2f}"
             cells = [str(hit.rank), hit.document, f"{hit.score:.6g}", percentile, hit.title, hit.snippet]
             console.line("\t".join(layout.clean(cell) for cell in [answer.query, *cells][0 if several else 1 :]))
-    if not answer.hits:
+    if not answer.hits and not answer.notes:
         console.note(f"no document answers: {answer.query}")
     for note in answer.notes:
         console.note(note)

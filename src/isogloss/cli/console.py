@@ -142,7 +142,11 @@ class Console:
             self.err.write(self._dump(content) + "\n")
         else:
             lines = [("error", error.what), ("why", error.why), ("fix", error.fix)]
-            self.err.writelines(f"{label + ':':<6} {layout.visible(text)}\n" for label, text in lines if text)
+            for label, text in lines:
+                if text:
+                    self.err.write(
+                        f"{label + ':':<6} {layout.visible(text)}\n".replace("\n", "\n       ").rstrip() + "\n"
+                    )
         self.err.flush()
 
     def stopped(self) -> None:
@@ -176,7 +180,11 @@ class Console:
             return True
         if not self.may_ask:
             raise UsageError(f"not done: {what}", "nobody can be asked here", "add --yes to the command")
-        self.err.write(f"{what}? [y/N] ")
+        return self.ask(what)
+
+    def ask(self, question: str) -> bool:
+        """Ask a question that only an explicit yes agrees to."""
+        self.err.write(f"{layout.visible(question).rstrip('?')}? [y/N] ")
         self.err.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 

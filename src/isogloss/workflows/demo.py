@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from isogloss.errors import CorpusError, IndexNotFoundError
+from isogloss.errors import CorpusError
 from isogloss.protocols import Progress, Silent
 
 if TYPE_CHECKING:
@@ -170,10 +170,10 @@ def index_docs(
     """
     from isogloss.collection.collection import Collection
 
-    try:
-        collection = Collection.open(index, write=True, threads=threads)
-    except IndexNotFoundError:
-        collection = Collection.create(index, threads=threads)
+    exists = Collection.exists(index)
+    collection = (
+        Collection.open(index, write=True, threads=threads) if exists else Collection.create(index, threads=threads)
+    )
     with collection:
         # another Python has other modules: its files may replace more than a fifth of those of before
         report = collection.add(docs, yes=True, progress=progress or Silent())

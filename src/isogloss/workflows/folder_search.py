@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isogloss.compiled import cache_folder
-from isogloss.errors import IndexNotFoundError
 from isogloss.protocols import Progress, Silent
 
 if TYPE_CHECKING:
@@ -42,9 +41,9 @@ def index_folder(
     name = hashlib.blake2b(str(root).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     place = cache_folder() / "folders" / f"{root.name[:40] or 'root'}-{name}"
     place.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        collection = Collection.open(place, write=True, threads=threads)
-    except IndexNotFoundError:
-        collection = Collection.create(place, threads=threads)
+    exists = Collection.exists(place)
+    collection = (
+        Collection.open(place, write=True, threads=threads) if exists else Collection.create(place, threads=threads)
+    )
     with collection:
         return place, collection.add(root, yes=True, progress=progress or Silent())

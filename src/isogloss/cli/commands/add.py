@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from isogloss.cli.parser import add_dry_run, add_index, add_yes, name_list, natural
-from isogloss.errors import CorpusError, IndexNotFoundError, UsageError
+from isogloss.errors import CorpusError, UsageError
 
 if TYPE_CHECKING:
     from isogloss.cli.console import Console
@@ -22,8 +22,6 @@ EPILOG = (
     "deleted. Formats: txt md rst html csv tsv jsonl parquet pdf docx, BEIR folders, each also as .gz."
 )
 RESUMABLE = True
-DEFAULT_BUDGET = 240
-DEFAULT_ENCODERS = ("words", "static")
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -35,8 +33,7 @@ def configure(parser: ArgumentParser) -> None:
     )  # fmt: skip
     _configure_reading(parser)
     new = parser.add_argument_group("for a new index")
-    new.add_argument("--budget", type=natural, metavar="N", help=f"most tokens of a chunk ({DEFAULT_BUDGET})")
-    new.add_argument("--language", metavar="CODE", help="stem and stop words of this language (none)")
+    new.add_argument("--budget", type=natural, metavar="N", help="most tokens of a chunk (240)")
     add_dry_run(parser)
     add_yes(parser, "delete more than a fifth of a folder's documents without asking")
     add_index(parser)
@@ -65,49 +62,39 @@ def run(options: Namespace, console: Console) -> int:
     for source in options.source:
         if source != "-" and not os.path.exists(source):
             raise CorpusError(f"there is nothing at {source}", "no such file or folder", "check the path")
+    yes = options.yes or (console.ask if console.may_ask else False)
     reports = []
     with ExitStack() as stack:
-        collection = _open_or_create(options, console, stack)
+        collection = _open_or_create(options, stack)
         for source in options.source:
-            reports.append(
-                collection.add(
-                    source, options=_read_options(options), prefix=options.prefix, yes=options.yes,
-                    dry_run=options.dry_run, encoders=options.encoders, progress=console.progress(),
-                )
+            report = collection.add(
+                source, options=_read_options(options), prefix=options.prefix, yes=yes, dry_run=options.dry_run,
+                encoders=options.encoders, progress=console.progress(),
             )  # fmt: skip
+            reports.append(report)
             if not console.wants_data:
-                print_added(reports[-1], options.index, console)
+                print_added(report, options.index, console)
     if console.wants_data:
         plain = [report.to_dict() for report in reports]
         console.data("add", plain[0] if len(plain) == 1 else {"results": plain}, rows=plain)
     return 0
 
 
-def _open_or_create(options: Namespace, console: Console, stack: ExitStack) -> Collection:
-    from isogloss.collection.collection import Collection
+def _open_or_create(options: Namespace, stack: ExitStack) -> Collection:
+    from isogloss.collection.collection import BUDGET, DEFAULT_ENCODERS, Collection
 
-    try:
-        collection = stack.enter_context(
-            Collection.open(options.index, write=not options.dry_run, threads=options.threads)
-        )
-    except IndexNotFoundError:
-        path = options.index
-        if options.dry_run:  # a new index must not appear, so the trial is made in one that goes away
-            path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "index")
-        return stack.enter_context(
-            Collection.create(
-                path, encoders=tuple(options.encoders or DEFAULT_ENCODERS), budget=options.budget or DEFAULT_BUDGET,
-                word_language=options.language, threads=options.threads,
-            )
-        )  # fmt: skip
-    for name in ("budget", "language"):
-        if getattr(options, name) is not None:
-            raise UsageError(
-                f"--{name} is for a new index",
-                f"{options.index} exists already",
-                "leave it out, or name another --index",
-            )
-    return collection
+    if Collection.exists(options.index):
+        if options.budget is not None:
+            fix = "leave it out, or name another --index"
+            raise UsageError("--budget is for a new index", f"{options.index} exists already", fix)
+        return stack.enter_context(Collection.open(options.index, write=not options.dry_run, threads=options.threads))
+    path = options.index
+    if options.dry_run:  # a new index must not appear, so the trial is made in one that goes away
+        path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "index")
+    encoders = options.encoders or DEFAULT_ENCODERS
+    return stack.enter_context(
+        Collection.create(path, encoders=encoders, budget=options.budget or BUDGET, threads=options.threads)
+    )
 
 
 def _read_options(options: Namespace) -> ReadOptions:

@@ -31,8 +31,19 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--where", metavar="FILTER", help="only documents whose fields match")
     parser.add_argument("--with", dest="encoders", type=name_list, metavar="NAMES", help="encoders to ask (all)")
     parser.add_argument("--fusion", choices=["rrf", "weighted"], default="rrf", help="how encoders are joined (rrf)")
+    parser.add_argument(
+        "--weights", type=_weights, metavar="NAME=W,...", help="how much an encoder counts when joined (1 each)"
+    )
     parser.add_argument("--effort", type=float, default=1.0, metavar="E", help="1.0 searches exactly (1.0)")
     add_index(parser)
+
+
+def _weights(text: str) -> dict[str, float]:
+    """Read ``words=1,static=0.5``, for argparse."""
+    return {name: float(weight) for name, _, weight in (part.rpartition("=") for part in name_list(text))}
+
+
+_weights.__name__ = "weights"
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -45,6 +56,7 @@ def run(options: Namespace, console: Console) -> int:
         answers = collection.search(
             questions, options.k, where=options.where, encoders=options.encoders, fusion=options.fusion,
             effort=options.effort,
+            weights=options.weights,
         )  # fmt: skip
     if console.wants_data:
         _data(answers, options, console)

@@ -29,6 +29,7 @@ def run(options: Namespace, console: Console) -> int:
     if console.wants_data:
         console.data("stats", stats.to_dict())
         return 0
+    dead = f", {layout.count(stats.dead_chunks, 'deleted chunk')}: isogloss compact" if stats.dead_chunks else ""
     facts = [
         ("index", stats.path),
         ("documents", f"{stats.documents:,}"),
@@ -36,7 +37,7 @@ def run(options: Namespace, console: Console) -> int:
         ("roots", layout.names([_root(root) for root in stats.roots], most=8)),
         ("languages", layout.shares(stats.languages)),
         ("duplicates", f"{stats.exact_duplicates:,} exact, {stats.near_duplicates:,} near"),
-        ("on disk", f"{layout.size(stats.bytes)}, {stats.dead_chunks:,} deleted chunks (isogloss compact frees them)"),
+        ("on disk", layout.size(stats.bytes) + dead),
         ("format", f"{stats.format}, generation {stats.generation}"),
     ]
     console.table(["what", "value"], [[name, value] for name, value in facts if value])
