@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 
 from isogloss.arrays import Bitmap
+from isogloss.errors import CorruptIndexError
 
 
 def pack(bitmap: Bitmap) -> bytes:
@@ -16,7 +17,14 @@ def pack(bitmap: Bitmap) -> bytes:
 
 def unpack(data: bytes, length: int) -> Bitmap:
     """Return the bitmap of ``pack``, ``(length,)``."""
-    bits = np.frombuffer(zlib.decompress(data), np.uint8)
+    try:
+        bits = np.frombuffer(zlib.decompress(data), np.uint8)
+    except zlib.error as error:
+        raise CorruptIndexError(
+            "the catalogue of the index is damaged",
+            f"a bitmap cannot be read: {error}",
+            "restore the index folder from a backup, or delete it and run isogloss add again",
+        ) from error
     return np.unpackbits(bits, count=length, bitorder="little").view(np.bool_)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 _PIECE = 2000
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _KINDS = {str: "text", bool: "boolean", int: "number", float: "number"}
 
 
@@ -103,7 +104,7 @@ class Transaction:
         sql = "SELECT name, id, first, chunks, metadata FROM documents WHERE name IN ({})"
         old = self._rows_in(sql, (_clean(document.name) for document in piece))
         self._drop_chunks([row[2:4] for row in old])
-        self._count_fields((row[4] for row in old), -1)
+        self._count_fields((json.loads(row[4]) for row in old if row[4] != "{}"), -1)
         ids = {row[0]: row[1] for row in old}
         rows: list[tuple[Any, ...]] = []
         chunks: list[tuple[Any, ...]] = []
@@ -111,15 +112,16 @@ class Transaction:
             name = _clean(document.name)
             number = ids[name] if name in ids else self._take("document")
             first = self._take("chunk", len(document.chunks))
-            rows.append(_document_row(number, first, document))
+            metadata = {_clean(field): _scalar(value) for field, value in document.metadata.items()}
+            self._count_fields([metadata], 1)
+            rows.append(_document_row(number, name, first, document, metadata))
             for i, chunk in enumerate(document.chunks):
-                heading = json.dumps([_clean(part) for part in chunk.heading], ensure_ascii=False)
+                heading = _json([_clean(part) for part in chunk.heading]) if chunk.heading else "[]"
                 chunks.append((first + i, number, i, chunk.start, heading, _clean(chunk.text), chunk.hash))
         self._run(f"INSERT OR REPLACE INTO documents VALUES ({', '.join('?' * 16)})", *rows)
         self._run("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)", *chunks)
         if chunks:
             self._edits.append((chunks[0][0], chunks[-1][0] + 1, True))
-        self._count_fields((row[8] for row in rows), 1)
 
     def delete(self, ids: Iterable[int]) -> int:
         """Delete documents by id, unknown ids ignored; return how many chunks went with them."""
@@ -127,7 +129,7 @@ class Transaction:
         for batch in batches((int(i) for i in ids), _PIECE):
             old = self._rows_in("SELECT first, chunks, metadata, id FROM documents WHERE id IN ({})", batch)
             self._drop_chunks([row[:2] for row in old])
-            self._count_fields((row[2] for row in old), -1)
+            self._count_fields((json.loads(row[2]) for row in old if row[2] != "{}"), -1)
             self._run("DELETE FROM documents WHERE id = ?", *[row[3:] for row in old])
             gone += sum(row[1] for row in old)
         return gone
@@ -140,11 +142,10 @@ class Transaction:
         self._run(f"DELETE FROM chunks {where}", *ranges)
         self._edits += [(first, stop, False) for first, stop in ranges]
 
-    def _count_fields(self, metadata: Iterable[str], sign: int) -> None:
-        for text in metadata:
-            if text != "{}":
-                for name, value in json.loads(text).items():
-                    self._fields[name, _KINDS.get(type(value), "null")] += sign
+    def _count_fields(self, metadata: Iterable[Mapping[str, Scalar]], sign: int) -> None:
+        for fields in metadata:
+            for name, value in fields.items():
+                self._fields[name, _KINDS.get(type(value), "null")] += sign
 
     def set_near(self, ids: Rows, groups: Rows) -> None:
         """Set the group of near duplicates of documents by id; -1 for none."""
@@ -238,10 +239,13 @@ class Transaction:
 
     def replace_segments(
         self, old: Sequence[str], encoder: str, arrays: Mapping[str, Parts], rows: Rows, *, level: int = 0
-    ) -> str:
-        """Put one segment in the place of several; readers of older generations keep the old files."""
+    ) -> str | None:
+        """Put one segment in the place of several; readers of older generations keep the old files.
+
+        Returns the new segment's name, or None where ``rows`` is empty and the old ones are only dropped.
+        """
         self.drop_segments(old)
-        return self.add_segment(encoder, arrays, rows, level=level)
+        return self.add_segment(encoder, arrays, rows, level=level) if len(rows) else None
 
     def drop_segments(self, names: Iterable[str]) -> None:
         """Forget segments; their live chunks wait for the encoder again unless another segment takes them."""
@@ -313,19 +317,20 @@ def _pieces(documents: Iterable[NewDocument]) -> Iterator[list[NewDocument]]:
         yield list(piece.values())
 
 
-def _document_row(number: int, first: int, document: NewDocument) -> tuple[Any, ...]:
-    metadata = json.dumps({_clean(k): _scalar(v) for k, v in document.metadata.items()}, ensure_ascii=False)
+def _document_row(
+    number: int, name: str, first: int, document: NewDocument, metadata: dict[str, Scalar]
+) -> tuple[Any, ...]:
     sketch = None if document.sketch is None else np.ascontiguousarray(document.sketch, "<u8").tobytes()
     return (
         number,
-        _clean(document.name),
+        name,
         document.root,
         _clean(document.path),
         _clean(document.title),
         document.language,
         float(document.language_p),
         document.state,
-        metadata,
+        _json(metadata) if metadata else "{}",
         document.content_hash,
         sketch,
         None,
@@ -345,7 +350,8 @@ def _scalar(value: Scalar) -> Scalar:
 def _clean(text: str) -> str:
     """Replace lone surrogates, which UTF-8 cannot hold."""
     try:
-        text.encode()
+        if not text.isascii():
+            text.encode()
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
