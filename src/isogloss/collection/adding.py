@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,10 @@ DELETE_SHARE = 0.2
 """A run that would delete more of a root than this needs a yes."""
 GONE = frozenset({"empty", "no-text"})
 """Reasons after which a skipped document is gone; after all others its last good version is kept."""
+
+
+_PLACE = re.compile(r"(#.*|:\d+)$")
+"""What follows the path in the id of a skipped row: its key, or its line."""
 
 
 @dataclass(slots=True)
@@ -132,7 +137,7 @@ def add_records(run: Run, items: Iterable[Record | Skip]) -> None:
 def _note_skips(run: Run, batch: Sequence[Record | Skip]) -> list[Record]:
     records: list[Record] = []
     for item in batch:
-        path = (item.path or item.id) if isinstance(item, Record) else item.id.split("#")[0]
+        path = (item.path or item.id) if isinstance(item, Record) else _PLACE.sub("", item.id)
         run.report.files += path != run.last_path  # a file's records come one after the other
         run.last_path = path
         if isinstance(item, Record):
@@ -140,7 +145,7 @@ def _note_skips(run: Run, batch: Sequence[Record | Skip]) -> list[Record]:
             continue
         run.report.skipped.append(item)
         if item.reason not in GONE:
-            run.kept_paths.add(path)
+            run.kept_paths |= {path, item.id}
     return records
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from isogloss.arrays import CSR, Bitmap, Hits, Ragged, Vectors
 from isogloss.collection.background import percentile
 from isogloss.collection.results import Hit, SearchResult
-from isogloss.collection.snippets import snippet
+from isogloss.collection.snippets import Words, snippet
 from isogloss.errors import UsageError
 from isogloss.index.fusion import reciprocal_rank, weighted
 from isogloss.text.words import words
@@ -30,11 +29,12 @@ LEAST_DEPTH = 100
 
 @dataclass(slots=True)
 class Part:
-    """One encoder with its index over the live chunks, and the background of its scores."""
+    """One encoder: its index over the live chunks, the background of its scores, and the chunks that it leaves out."""
 
     encoder: IndexEncoder
     index: Index
     levels: Sequence[float]
+    off: Bitmap
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ def _rank(
     depth = max(LEAST_DEPTH, 5 * request.k)
     total = int(np.count_nonzero(snapshot.live))
     while True:
-        fused = _fuse(found, [part.encoder.name for part in parts], depth, request)
+        fused = _fuse(found, parts, depth, request)
         keep = fused.rows[0] >= 0
         rows = [int(row) for row in fused.rows[0][keep]]
         scores = [float(score) for score in fused.scores[0][keep]]
@@ -116,15 +116,35 @@ def _one(vectors: Vectors, i: int) -> Vectors:
     return vectors.take(slice(i, i + 1)) if isinstance(vectors, CSR) else vectors[i : i + 1]
 
 
-def _fuse(found: Sequence[Hits], names: Sequence[str], depth: int, request: Request) -> Hits:
+def _fuse(found: Sequence[Hits], parts: Sequence[Part], depth: int, request: Request) -> Hits:
+    if request.fusion not in ("rrf", "weighted"):
+        raise UsageError(f"there is no fusion {request.fusion!r}", "fusions are rrf and weighted", "use --fusion rrf")
     if len(found) == 1:
         return found[0]
-    weights = None if request.weights is None else [request.weights.get(name, 1.0) for name in names]
-    if request.fusion == "rrf":
-        return reciprocal_rank(list(found), depth, weights=weights)
-    if request.fusion == "weighted":
-        return weighted(list(found), depth, weights=weights or [1.0] * len(found))
-    raise UsageError(f"there is no fusion {request.fusion!r}", "fusions are rrf and weighted", "use --fusion rrf")
+    given = request.weights or {}
+    weights = [given.get(part.encoder.name, 1.0) for part in parts]
+    fuse = reciprocal_rank if request.fusion == "rrf" else weighted
+    fused = fuse(list(found), depth * len(found), weights=weights)
+    _lift(fused, parts, weights)
+    return Hits(fused.rows[:, :depth], fused.scores[:, :depth])
+
+
+def _lift(fused: Hits, parts: Sequence[Part], weights: Sequence[float]) -> None:
+    """Scale the scores of chunks that an encoder leaves out as if the other encoders spoke for it too.
+
+    A document in a language outside a model's card can only be found by its words; without this every
+    document that has vectors would stand above it.
+    """
+    if not any(part.off.any() for part in parts):
+        return
+    rows, scores = fused.rows[0], fused.scores[0]
+    kept = rows >= 0
+    heard = np.zeros(int(kept.sum()))
+    for part, weight in zip(parts, weights, strict=True):
+        heard += weight * ~part.off[rows[kept]]
+    scores[kept] *= np.float32(sum(weights)) / np.maximum(heard, 1e-9).astype(np.float32)
+    order = np.lexsort((rows, -scores))
+    fused.rows[0], fused.scores[0] = rows[order], scores[order]
 
 
 @dataclass(slots=True)
@@ -152,7 +172,7 @@ def _describe(
 ) -> list[Hit]:
     """Fold near duplicates, then fill in everything that is shown of a hit."""
     documents = snapshot.documents_by_id(group.chunk.document for group in groups)
-    split = partial(words, language=_word_language(parts))
+    split = _splitter(parts)
     terms = {word for word, _, _ in split(query)}
     hits: list[Hit] = []
     by_near: dict[int, Hit] = {}
@@ -202,10 +222,13 @@ def _hit(group: Group, document: Document, parts: Sequence[Part], found: Sequenc
     return hit
 
 
-def _word_language(parts: Sequence[Part]) -> str | None:
-    """Return the language that the index stems in, so that snippets mark what the search matched."""
-    names = [part.encoder.name for part in parts if part.encoder.kind == "words"]
-    return (names[0].partition(":")[2] or None) if names else None
+def _splitter(parts: Sequence[Part]) -> Words:
+    """Return how the index cuts and stems words, so that snippets mark what the search matched."""
+    for part in parts:
+        if part.encoder.kind == "words":
+            split: Words = part.encoder.model.words
+            return split
+    return words
 
 
 def _note_shortage(result: SearchResult, snapshot: Snapshot, request: Request) -> None:
