@@ -28,6 +28,8 @@ TITLE_NAMES = ["title", "headline", "heading", "subject", "name"]
 _ID_NAMES_WORDS = "id _id docid doc_id document_id pid passage_id uid uuid guid key"
 ID_NAMES = tuple(_ID_NAMES_WORDS.split())
 
+_SURE_IDS = frozenset({"id", "_id", "docid", "doc_id", "document_id"})
+
 SAMPLE_ROWS = 200
 _SAMPLE_CHARACTERS = 4_000_000
 _LONGEST_NUMBERS = 64
@@ -58,7 +60,8 @@ def choose_fields(rows: Sequence[Row], options: ReadOptions, where: str) -> Fiel
     """Choose the columns of text, title and id from a sample of rows.
 
     Named columns win. Text: the first known name (``text``, ``body``, ``content``, ``abstract`` ...) with strings,
-    else the column with the most characters. Title and id: known names only; an id must be distinct in the sample.
+    else the column with the most characters. Title and id: known names only; ids of less
+    certain names (``key``, ``pid`` ...) must be distinct in the sample.
 
     Parameters
     ----------
@@ -112,10 +115,8 @@ def choose_fields(rows: Sequence[Row], options: ReadOptions, where: str) -> Fiel
 def _distinct_id(rows: Sequence[Row], lower: dict[str, str]) -> str:
     for known in ID_NAMES:
         if known in lower:
-            values = [row.get(lower[known]) for row in rows]
-            if all(isinstance(value, str | int) and value != "" for value in values) and len(set(values)) == len(
-                values
-            ):
+            values = [value for row in rows if isinstance(value := row.get(lower[known]), str | int) and value != ""]
+            if len(values) * 2 > len(rows) and (known in _SURE_IDS or len(set(values)) == len(rows)):
                 return lower[known]
     return ""
 
@@ -197,7 +198,7 @@ def _records(
         for column, value in row.items():
             if column not in used:
                 kind = type(value)
-                if kind is str or kind is bool or value is None:
+                if kind is str or kind is bool or value is None or (kind is int and -_INT64 <= value < _INT64):
                     metadata[column] = value
                 else:
                     _flatten(metadata, column, value)

@@ -35,7 +35,7 @@ def read(
     A folder is read recursively in the order of its relative paths; a document's id is its path relative to the
     folder, ``path#key`` for rows of a table (the id column's value, else the row's content hash), and the given id
     for a BEIR corpus (``corpus.jsonl``) and for rows from standard input. Whatever cannot be read is a ``Skip``
-    with a reason, in its place in the stream; nothing but a wrong source or a wrong option raises.
+    with a reason, near its place in the stream; nothing but a wrong source or a wrong option raises.
 
     Parameters
     ----------
@@ -70,9 +70,9 @@ def read(
     >>> lines = io.BytesIO(b'{"id": "a", "text": "one"}\n{"id": "a", "text": "two"}\nnot json\n')
     >>> for item in read("-", stream=lines):
     ...     print(type(item).__name__, item.id, getattr(item, "reason", ""))
+    Skip standard input:3 bad-json
     Record a
     Skip a duplicate-id
-    Skip standard input:3 bad-json
     """
     run = _Run(options or ReadOptions(), ReadReport() if report is None else report)
     if run.options.format and named_format(run.options.format) is None:

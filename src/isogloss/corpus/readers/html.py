@@ -1,10 +1,13 @@
-"""HTML as readable text with its headings, by the standard library's parser."""
+"""HTML as readable text with its headings, through selectolax (the Lexbor engine: parses as browsers do).
+
+The standard library's parser takes minutes for 60 kB of unclosed tags, so that one bad page would stop a run.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
+from typing import Any
 
 from isogloss.corpus.encodings import read_text
 from isogloss.corpus.options import ReadOptions, ReadReport
@@ -22,8 +25,13 @@ _BLOCKS_WORDS = (
 )
 _BLOCKS = frozenset(_BLOCKS_WORDS.split())
 _LINES = frozenset({"li", "tr", "br", "option"})
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _META = frozenset({"author", "description", "keywords", "date"})
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
+_CONTAINER = re.compile(
+    r"<(/?)(?:div|section|article|blockquote|ul|ol|dl|center|main|aside|details|fieldset|span)\b", re.IGNORECASE
+)
+_DEEPEST = 5_000
 _SPACE = re.compile(r"[ \t\r\n\f\u00a0]+")
 
 
@@ -60,28 +68,47 @@ def _declared(source: Source) -> str:
 
 
 def _parse(markup: str) -> _Page:
+    from selectolax.lexbor import LexborHTMLParser
+
+    _refuse_depth(markup)
+    tree = LexborHTMLParser(markup)
     page = _Page(_HIDDEN | {"nav"})
-    page.feed(markup)
-    page.close()
-    if not page.text() and "<nav" in markup.lower():
+    page.walk(tree.root)
+    if not page.text():
         page = _Page(_HIDDEN)
-        page.feed(markup)
-        page.close()
+        page.walk(tree.root)
+    title = tree.css_first("title")
+    page.title = title.text() if title is not None else ""
+    if tree.root is not None:
+        page.language = tree.root.attributes.get("lang") or ""
+    for node in tree.css("meta[name][content]"):
+        name = (node.attributes.get("name") or "").lower()
+        if name in _META and node.attributes.get("content"):
+            page.metadata[name] = node.attributes["content"]
     return page
 
 
-class _Page(HTMLParser):
-    """Gather text and headings while the parser walks through the markup."""
+def _refuse_depth(markup: str) -> None:
+    """Refuse pages with thousands of blocks inside each other: parsing them takes the square of the depth."""
+    if len(markup) < 100_000:
+        return
+    depth = 0
+    for match in _CONTAINER.finditer(markup):
+        depth += -1 if match[1] else 1
+        if depth > _DEEPEST:
+            raise SkipFileError("broken", f"more than {_DEEPEST:,} blocks inside each other")
+        depth = max(depth, 0)
+
+
+class _Page:
+    """Gather text and headings on a walk through the tree."""
 
     def __init__(self, hidden: frozenset[str]) -> None:
-        super().__init__(convert_charrefs=True)
-        self._hidden_tags = hidden
-        self._hidden: list[str] = []
+        self._hidden = hidden
         self._parts: list[str] = []
         self._length = 0
         self._gap = ""
         self._pre = 0
-        self._in_title = False
         self._cells = 0
         self._heading: tuple[int, int, int] | None = None
         self.title = ""
@@ -93,21 +120,26 @@ class _Page(HTMLParser):
         """Return the text so far."""
         return "".join(self._parts).rstrip()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Open a block, a cell, a heading or something hidden."""
-        if tag in ("meta", "html"):
-            self._described(tag, dict(attrs))
-        elif tag == "title":
-            self._in_title = not self.title
-        elif tag in self._hidden_tags:
-            self._hidden.append(tag)
-        elif self._hidden:
-            if tag == "body":  # a head that was never closed
-                self._hidden.clear()
-        else:
-            self._open(tag)
+    def walk(self, root: Any) -> None:
+        """Visit all nodes in order, without recursion."""
+        stack: list[tuple[Any, str]] = [(root, "")]
+        while stack:
+            node, tag = stack.pop()
+            if node is None:
+                continue
+            if tag:
+                self._leave(tag)
+                continue
+            stack.append((node.next, ""))
+            tag = node.tag
+            if tag == "-text":
+                self._data(node.text_content or "")
+            elif tag is not None and tag[0] not in "-!" and tag not in self._hidden:
+                self._enter(tag)
+                stack.append((node, tag))
+                stack.append((node.first_child, ""))
 
-    def _open(self, tag: str) -> None:
+    def _enter(self, tag: str) -> None:
         if tag in _BLOCKS:
             self._break("\n\n")
         elif tag in _LINES:
@@ -123,24 +155,13 @@ class _Page(HTMLParser):
             self._cells += 1
         if tag == "pre":
             self._pre += 1
-        elif len(tag) == 2 and tag[0] == "h" and tag[1] in "123456":
+        elif tag in _HEADINGS:
             self._heading = (int(tag[1]), self._length, len(self._parts))
 
-    def handle_endtag(self, tag: str) -> None:
-        """Close what was opened."""
-        if tag == "title":
-            self._in_title = False
-        elif self._hidden:
-            if tag in self._hidden:
-                while self._hidden.pop() != tag:
-                    pass
-        else:
-            self._close_tag(tag)
-
-    def _close_tag(self, tag: str) -> None:
+    def _leave(self, tag: str) -> None:
         if tag == "pre":
-            self._pre = max(0, self._pre - 1)
-        if self._heading and tag[0] == "h" and tag[1:] == str(self._heading[0]):
+            self._pre -= 1
+        elif tag in _HEADINGS:
             self._end_heading()
         if tag in _BLOCKS:
             self._break("\n\n")
@@ -148,28 +169,17 @@ class _Page(HTMLParser):
             self._break("\n")
 
     def _end_heading(self) -> None:
-        level, start, first = self._heading or (0, 0, 0)
+        if self._heading is None:
+            return
+        level, start, first = self._heading
         self._heading = None
         raw = "".join(self._parts[first:])
         name = _SPACE.sub(" ", raw).strip(" ¶#")
         if name:
             self.headings.append((start + len(raw) - len(raw.lstrip()), level, name))
 
-    def _described(self, tag: str, attributes: dict[str, str | None]) -> None:
-        if tag == "html":
-            self.language = attributes.get("lang") or ""
-            return
-        name = (attributes.get("name") or "").lower()
-        if name in _META and attributes.get("content"):
-            self.metadata[name] = attributes["content"]
-
-    def handle_data(self, data: str) -> None:
+    def _data(self, data: str) -> None:
         """Add text, white space folded outside of ``<pre>``."""
-        if self._in_title:
-            self.title += data
-            return
-        if self._hidden:
-            return
         if self._pre:
             self._add(data)
             return
