@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from isogloss.arrays import CSR, Similarity, counting, normalise
 from isogloss.errors import NonFiniteError, UsageError
-from isogloss.index import engines, exact
+from isogloss.index import engines, exact, scan
 from isogloss.index.exact import Exact
 from isogloss.index.scan import BLOCK, make_segment
 
@@ -77,7 +77,7 @@ def test_the_answer_is_that_of_float64(engine):
     np.testing.assert_allclose(hits.scores, -np.sort(-truth, axis=1)[:, :10], atol=1e-6)
 
 
-def test_many_chunks_and_segments_and_threads_change_nothing(monkeypatch):
+def test_many_chunks_and_segments_and_threads_change_nothing():
     vectors, queries = _vectors(4000, 24), _vectors(600, 24, seed=1)
     live = np.ones(5000, bool)
     live[::7] = False
@@ -94,8 +94,6 @@ def test_many_chunks_and_segments_and_threads_change_nothing(monkeypatch):
                 np.testing.assert_array_equal(hits.scores, expected.scores)
     assert live[expected.rows].all()
     np.testing.assert_array_equal(expected.rows[:3], _full(index, queries[:3], 7)[0])
-    from isogloss.index import scan
-
     hits, _ = scan.scan([(index._segments[-1], index._segments[-1].alive)], normalise(queries), 7, ENGINES[1], chunk=1)
     alone = Exact.from_segments(parts[-1:], live)
     np.testing.assert_array_equal([one[0] for one in hits], alone.search(queries, 7).rows)
@@ -124,6 +122,16 @@ def test_duplicates_come_in_the_order_of_their_rows(engine):
     rows = np.random.default_rng(0).permutation(700)
     index.add(rows, np.repeat(one, 700, axis=0))
     assert index.search(np.repeat(one, 8, axis=0), 5).rows.tolist() == [[0, 1, 2, 3, 4]] * 8
+
+
+def test_a_tie_in_a_later_chunk_goes_to_the_smaller_row():
+    one = normalise(_vectors(1, 20))
+    alive = np.ones(400, bool)
+    segment = make_segment(np.arange(400)[::-1], np.repeat(one, 400, axis=0), alive, cosine=True)
+    for engine in ENGINES:
+        found, work = scan.scan([(segment, alive)], np.repeat(one, 5, axis=0), 3, engine, chunk=1)
+        assert [rows.tolist() for rows, _ in found] == [[0, 1, 2]] * 5
+        assert work.approximate == 400 * 5
 
 
 @pytest.mark.parametrize("engine", ENGINES[:2], ids=["float32", "int8"])
