@@ -83,7 +83,7 @@ def create_catalogue(folder: Path, settings: str) -> None:
         connection.execute("PRAGMA synchronous = FULL")
         connection.executescript(f"BEGIN; {_SCHEMA}")
         meta = {"format": FORMAT, "generation": 0, "settings": settings}
-        meta |= {"next_root": 0, "next_document": 0, "next_chunk": 0, "next_segment": 0}
+        meta |= {"next_root": 0, "next_document": 0, "next_chunk": 0, "next_segment": 0, "churn": 0}
         connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         connection.execute("COMMIT")
     finally:
@@ -92,6 +92,8 @@ def create_catalogue(folder: Path, settings: str) -> None:
         sync_file(file)
     draft.rename(folder / CATALOGUE)
     sync_folder(folder)
+    with suppress(OSError):
+        sync_folder(folder.absolute().parent)
 
 
 def open_writer(folder: Path) -> sqlite3.Connection:
@@ -139,8 +141,10 @@ def open_reader(folder: Path) -> tuple[sqlite3.Connection, Path | None]:
         return _pinned(f"{path.absolute().as_uri()}?mode=ro&immutable=1", folder), None
     private = Path(tempfile.mkdtemp(prefix="isogloss-"))
     try:
-        for source in (log, path, log):  # the log first and last: a commit in between is in one of the copies
-            shutil.copyfile(source, private / source.name)
+        before = None
+        while before != (before := [(file.stat().st_size, file.stat().st_mtime_ns) for file in (path, log)]):
+            for file in (path, log):  # again, should a writer have come in between
+                shutil.copyfile(file, private / file.name)
         return _pinned((private / CATALOGUE).as_uri(), folder), private
     except BaseException:
         shutil.rmtree(private, ignore_errors=True)

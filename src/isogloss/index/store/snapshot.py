@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,10 +192,14 @@ class Snapshot:
 
     def sketches(self) -> tuple[Rows, NDArray[np.uint64]]:
         """Return the ids ``(n,)`` and sketches ``(n, b)`` of all documents that have one, by rising id."""
-        rows = self._rows("SELECT id, sketch FROM documents WHERE sketch IS NOT NULL ORDER BY id")
-        ids = np.array([row[0] for row in rows], np.int64)
-        packed = np.frombuffer(b"".join(row[1] for row in rows), "<u8")
-        return ids, packed.reshape(len(rows), -1) if rows else np.zeros((0, 0), np.uint64)
+        ids, packed = array("q"), bytearray()
+        sql = "SELECT id, sketch FROM documents WHERE sketch IS NOT NULL ORDER BY id"
+        with self._lock, translated(self.folder):
+            for number, sketch in self._connection.execute(sql):
+                ids.append(number)
+                packed += sketch
+        values = np.frombuffer(packed, "<u8")
+        return np.array(ids, np.int64), values.reshape(len(ids), -1) if ids else np.zeros((0, 0), np.uint64)
 
     # filters
 
@@ -211,7 +216,7 @@ class Snapshot:
         if known is not None:
             return known
         edges = np.zeros(self._length + 1, np.int32)
-        spans = np.array(self._matching("d.first, d.first + d.chunks", parsed), np.int64).reshape(-1, 2)
+        spans = self._matching("d.first, d.first + d.chunks", parsed).reshape(-1, 2)
         np.add.at(edges, spans[:, 0], 1)
         np.add.at(edges, spans[:, 1], -1)
         bitmap = frozen(np.cumsum(edges[:-1]) > 0)
@@ -223,12 +228,15 @@ class Snapshot:
     def matching_documents(self, where: str | Filter) -> Rows:
         """Return the ids of the documents that match a filter, ascending."""
         parsed = compile_filter(where) if isinstance(where, str) else where
-        return np.array(self._matching("d.id", parsed), np.int64).reshape(-1)
+        return self._matching("d.id", parsed)
 
-    def _matching(self, columns: str, parsed: Filter) -> list[Any]:
+    def _matching(self, columns: str, parsed: Filter) -> Rows:
+        """Return the columns of all matching documents, one document after the other."""
         parsed.check_fields([field.name for field in self.fields()])
         sql = f"SELECT {columns} FROM documents d LEFT JOIN roots r ON r.id = d.root WHERE {parsed.sql} ORDER BY d.id"
-        return self._rows(sql, parsed.parameters)
+        with self._lock, translated(self.folder):
+            found = self._connection.execute(sql, parsed.parameters)
+            return np.fromiter((value for row in found for value in row), np.int64)
 
     def filter_notes(self, where: str | Filter) -> list[str]:
         """Say which comparisons of a filter can never hold, because the field holds values of other kinds only."""

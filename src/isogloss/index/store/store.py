@@ -227,7 +227,9 @@ class Store:
             return verify(self.path)
 
     def compact_catalogue(self, *, share: float = 0.25) -> tuple[int, int]:
-        """Rewrite the catalogue without its free pages where they are at least ``share`` of it (and 1 MiB).
+        """Rewrite the catalogue where at least ``share`` of it (and 1 MiB) is room that deleted rows left.
+
+        Counted are free pages, and chunks deleted since the last time: those leave pages that are partly free.
 
         Returns
         -------
@@ -243,9 +245,12 @@ class Store:
                 for name in ("page_size", "page_count", "freelist_count")
             )
             before = size * pages
-            if free * size < max(_SPARE, share * before):
+            (churn,) = connection.execute("SELECT value FROM meta WHERE key = 'churn'").fetchone()
+            gone = max(free / pages, churn / (churn + max(1, int(self.snapshot.live.sum()))))
+            if gone < share or gone * before < _SPARE:
                 return before, before
             connection.execute("VACUUM")
+            connection.execute("UPDATE meta SET value = 0 WHERE key = 'churn'")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             return before, size * int(connection.execute("PRAGMA page_count").fetchone()[0])
 

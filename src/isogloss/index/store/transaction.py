@@ -41,6 +41,7 @@ class Transaction:
         self._before = before
         self._next = dict(connection.execute("SELECT key, value FROM meta WHERE key GLOB 'next_*'").fetchall())
         self._edits: list[tuple[int, int, bool]] = []
+        self._churn = 0
         self._off: dict[str, list[Rows] | None] = {}
         self._fields: Counter[tuple[str, str]] = Counter()
         self._held: dict[str, Bitmap] = {}
@@ -141,6 +142,7 @@ class Transaction:
         self._run(f"INSERT INTO dead SELECT number, hash FROM chunks {where}", *ranges)
         self._run(f"DELETE FROM chunks {where}", *ranges)
         self._edits += [(first, stop, False) for first, stop in ranges]
+        self._churn += sum(stop - first for first, stop in ranges)
 
     def _count_fields(self, metadata: Iterable[Mapping[str, Scalar]], sign: int) -> None:
         for fields in metadata:
@@ -271,6 +273,7 @@ class Transaction:
         self._run("DELETE FROM fields WHERE documents <= 0", ())
         self._next["generation"] = self._before.generation + 1
         self._run("UPDATE meta SET value = ? WHERE key = ?", *[(value, key) for key, value in self._next.items()])
+        self._run("UPDATE meta SET value = value + ? WHERE key = 'churn'", (self._churn,))
         if self.written:
             with translated(self._before.folder):
                 sync_folder(self._before.folder / SEGMENTS)

@@ -289,5 +289,14 @@ def test_compacting_the_catalogue(index: Path, document: Make) -> None:
         assert after < before / 5
         assert (index / "catalogue.sqlite").stat().st_size == after
         assert store.snapshot.chunks([4])[0].text == "gamma two."
+        assert len(set(store.compact_catalogue())) == 1
+        # every second chunk deleted leaves pages half full, and none free
+        with store.transaction() as t:
+            t.upsert(document(f"m{i}", ["word " * 60]) for i in range(8000))
+        first = store.snapshot.documents(["m0"])["m0"].id
+        with store.transaction() as t:
+            t.delete(range(first, first + 8000, 2))
+        before, after = store.compact_catalogue()
+        assert after < before * 0.7
     with Store.open(index) as store:
         assert all(finding.status == "ok" for finding in store.verify())
