@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from isogloss.collection.encoding import Work, encode_into, language_is_off
 from isogloss.collection.results import AddReport, EncoderRun
-from isogloss.corpus.chunk import CHUNKER_VERSION, Chunk, chunk_many
+from isogloss.corpus.chunk import VERSION as CHUNKER_VERSION
+from isogloss.corpus.chunk import Chunk, chunk_many
 from isogloss.corpus.dedup import normalise_text, sketch, text_hash
 from isogloss.corpus.language import detect
 from isogloss.errors import UsageError
@@ -216,7 +217,7 @@ def _undo(run: Run) -> None:
 
 def _write(run: Run, records: Sequence[Record], states: Sequence[bytes]) -> None:
     """Store new and changed documents with all that the fast encoders say of them, in one commit."""
-    chunked = chunk_many(records, budget=run.budget, count=run.count)
+    chunked = list(chunk_many(records, budget=run.budget, count=run.count))
     languages = detect([record.text for record in records])
     sketches = sketch([record.text for record in records])
     documents = [
@@ -257,7 +258,7 @@ def _document(
         name=run.prefix + record.id,
         root=run.root,
         state=state,
-        chunks=[NewChunk(c.start, c.text, text_hash(c.embedded), c.heading) for c in chunks],
+        chunks=[_chunk(c) for c in chunks],
         path=record.path,
         title=record.title,
         language=language[0],
@@ -268,6 +269,11 @@ def _document(
         characters=len(record.text),
         tokens=sum(c.tokens for c in chunks),
     )
+
+
+def _chunk(chunk: Chunk) -> NewChunk:
+    prefix = chunk.embedded[: len(chunk.embedded) - len(chunk.text)]
+    return NewChunk(chunk.start, chunk.text, text_hash(chunk.embedded), chunk.heading, prefix)
 
 
 def delete_unseen(run: Run, confirm: Confirm) -> None:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from isogloss.arrays import CSR, Dense, Rows, Vectors
 from isogloss.collection.results import EncoderRun
-from isogloss.corpus.chunk import embedded_text
 from isogloss.errors import IncompatibleError
 from isogloss.index.postings import Postings
 from isogloss.protocols import EncodeReport, Progress
@@ -166,7 +165,7 @@ def pending_work(snapshot: Snapshot, numbers: Rows) -> Work:
     sure = {key: (document.language, document.language_p) for key, document in documents.items()}
     return Work(
         numbers,
-        [embedded_text(chunk.title, chunk.heading, chunk.text) for chunk in chunks],
+        [chunk.prefix + chunk.text for chunk in chunks],
         np.array([chunk.hash for chunk in chunks], np.int64),
         [sure[chunk.document] for chunk in chunks],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeAlias
 
@@ -42,7 +42,9 @@ class Chunk:
         The headings above the chunk's start, outermost first.
     embedded
         What encoders see: the title and the heading path, one a line, then the text; parts that the text itself
-        begins with are not said twice.
+        begins with are not said twice. It always ends with ``text``.
+    tokens
+        Tokens of ``embedded``.
     """
 
     start: int
@@ -50,6 +52,7 @@ class Chunk:
     text: str
     heading: tuple[str, ...]
     embedded: str
+    tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -130,7 +133,7 @@ def _chunk_block(records: list[Record], budget: int, count: Counter) -> list[lis
         if tokens <= budget:
             text = records[i].text
             fits.add(i)
-            result[i] = [Chunk(0, len(text), text, _first_path(records[i]), embedded)]
+            result[i] = [Chunk(0, len(text), text, _first_path(records[i]), embedded, tokens)]
     long = [i for i, record in enumerate(records) if record.text and i not in fits]
     if long:
         for i, chunks in zip(long, _chunk_long([records[i] for i in long], budget, count), strict=True):
@@ -315,12 +318,12 @@ def _fitted(
         again = []
         for (i, start, end, section), piece, tokens in zip(todo, made, counts, strict=True):
             if tokens <= budget:
-                result[i].append(piece)
+                result[i].append(replace(piece, tokens=tokens))
             elif end - start > 1:
                 middle = _middle(records[i].text, start, end)
                 again += [(i, start, middle, section), (i, middle, end, section)]
             else:
-                result[i].append(Chunk(start, end, piece.text, piece.heading, piece.text))
+                result[i].append(replace(piece, embedded=piece.text, tokens=tokens))
         todo = again
     for row in result:
         row.sort(key=lambda piece: piece.start)

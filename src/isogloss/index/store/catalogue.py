@@ -42,7 +42,7 @@ CREATE INDEX documents_content ON documents (content_hash);
 CREATE INDEX documents_near ON documents (near) WHERE near IS NOT NULL;
 CREATE TABLE chunks (
     number INTEGER PRIMARY KEY, document INTEGER NOT NULL, ordinal INTEGER NOT NULL, start INTEGER NOT NULL,
-    heading TEXT NOT NULL, text TEXT NOT NULL, hash INTEGER NOT NULL
+    heading TEXT NOT NULL, prefix TEXT NOT NULL, text TEXT NOT NULL, hash INTEGER NOT NULL
 );
 CREATE INDEX chunks_hash ON chunks (hash);
 CREATE TABLE dead (number INTEGER PRIMARY KEY, hash INTEGER NOT NULL);

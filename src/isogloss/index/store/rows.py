@@ -26,12 +26,15 @@ class NewChunk:
         63-bit hash of what encoders see (title and heading path in front); chunks of equal hash are encoded once.
     heading
         Heading path, outermost first.
+    prefix
+        What encoders see in front of the text: title and heading path, as far as the budget allowed.
     """
 
     start: int
     text: str
     hash: int
     heading: tuple[str, ...] = ()
+    prefix: str = ""
 
 
 @dataclass(slots=True)
@@ -106,6 +109,7 @@ class Chunk:
     ordinal: int
     start: int
     heading: tuple[str, ...]
+    prefix: str
     text: str
     hash: int
     name: str

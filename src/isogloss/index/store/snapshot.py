@@ -30,7 +30,7 @@ _DOCUMENT = (
     "characters, tokens"
 )
 _CHUNK = (
-    "SELECT c.number, c.document, c.ordinal, c.start, c.heading, c.text, c.hash, d.name, d.title, d.language "
+    "SELECT c.number, c.document, c.ordinal, c.start, c.heading, c.prefix, c.text, c.hash, d.name, d.title, d.language "
     "FROM chunks c JOIN documents d ON d.id = c.document WHERE "
 )
 _FILTERS_KEPT = 64

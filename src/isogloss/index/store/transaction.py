@@ -118,9 +118,10 @@ class Transaction:
             rows.append(_document_row(number, name, first, document, metadata))
             for i, chunk in enumerate(document.chunks):
                 heading = _json([_clean(part) for part in chunk.heading]) if chunk.heading else "[]"
-                chunks.append((first + i, number, i, chunk.start, heading, _clean(chunk.text), chunk.hash))
+                texts = (heading, _clean(chunk.prefix), _clean(chunk.text))
+                chunks.append((first + i, number, i, chunk.start, *texts, chunk.hash))
         self._run(f"INSERT OR REPLACE INTO documents VALUES ({', '.join('?' * 16)})", *rows)
-        self._run("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)", *chunks)
+        self._run("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *chunks)
         if chunks:
             self._edits.append((chunks[0][0], chunks[-1][0] + 1, True))
 
