@@ -53,12 +53,13 @@ class Milestones:
     _done: int = 0
     _began: float = 0.0
     _spoke: float | None = None
+    _said: int = -1
 
     def start(self, what: str, total: int | None, unit: str) -> None:
         """Begin a stage of ``total`` units (None: unknown)."""
         self.finish()
         self._what, self._unit, self._total, self._done = what, unit, total, 0
-        self._began, self._spoke = time.monotonic(), None
+        self._began, self._spoke, self._said = time.monotonic(), None, -1
 
     def advance(self, amount: int) -> None:
         """Say that ``amount`` more units are done."""
@@ -70,11 +71,12 @@ class Milestones:
 
     def finish(self) -> None:
         """End the stage."""
-        if self._what and self._spoke is not None:
+        if self._what and self._spoke is not None and self._done != self._said:
             self._write(time.monotonic(), ended=True)
         self._what = ""
 
     def _write(self, now: float, ended: bool = False) -> None:
+        self._said = self._done
         seconds = max(now - self._began, 1e-9)
         speed = self._done / seconds
         of = f" of {self._total:,}" if self._total else ""
