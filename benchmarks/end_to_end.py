@@ -1,24 +1,26 @@
 """A collection from end to end: add passages, search from a fresh process, search warm, disk and memory.
 
-Contests: ``add`` (passages a second, one round builds a fresh index), ``cold`` (one process for each question) and ``warm``
-(questions a second in one process). The passages are those of ``passages.py``. Contestants with MiniLM encode a few dozen
-passages a second, so they get ``slow`` passages instead of ``n``: **rates** are compared, never totals; each row says how
-many passages it had. ``report`` has megabytes on disk and, for the whole run, ``peak_rss_mb`` the peak of the process.
+Contests: ``add`` (passages a second, one round builds a fresh index), ``cold`` (one process for each question) and
+``warm`` (questions a second in one process). The passages are those of ``passages.py``. Contestants with MiniLM encode
+a few dozen passages a second, so they get ``slow`` passages instead of ``n``: **rates** are compared, never totals;
+``report`` says how many passages each had. ``figures`` has the megabytes on disk; memory is ``peak_rss_mb`` of a
+library and ``children_peak_rss_mb`` of a command (``*-cli``, and everything in ``cold``).
 
-Contestants: ``isogloss`` (words + static, the library), ``isogloss-cli`` (the same by ``isogloss add`` and ``isogloss
-search``), ``lancedb`` (model2vec vectors and its full-text index), ``chromadb`` (its own ONNX MiniLM, which pads every text
-to 256 tokens), ``txtai`` (MiniLM and BM25). Options: ``n``, ``slow``, ``questions``, ``model2vec`` (a folder).
+Contestants: ``isogloss`` (words and static vectors, the library, from a JSONL file), ``isogloss-cli`` (the same by
+``isogloss add`` and ``isogloss search``), ``isogloss-minilm`` (with MiniLM, too), ``lancedb`` (model2vec vectors and
+its full-text index), ``chromadb`` (its own ONNX MiniLM, which pads every text to 256 tokens), ``txtai`` (MiniLM and
+BM25). Options: ``n``, ``slow``, ``questions``. Before the first run: ``python benchmarks/rival_models.py``.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from rival_models import models_folder
 from runner import Contest, Contestant, main
 
 Search = Callable[[str], list[str]]
+Add = Callable[[Path, list[dict[str, str]]], None]
 K = 10
 
 
@@ -38,13 +41,68 @@ def _workspace(name: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"bench-{name}-"))
 
 
+# ------------------------------------------------------------------ isogloss
+
+
+def _jsonl(folder: Path, documents: list[dict[str, str]]) -> Path:
+    """Return the passages as a file beside the indexes; written once, in the warm-up round."""
+    path = folder.parent / "passages.jsonl"
+    if not path.is_file():
+        path.write_text("".join(json.dumps(document) + "\n" for document in documents))
+    return path
+
+
+def _isogloss_add(encoders: list[str]) -> Add:
+    def add(folder: Path, documents: list[dict[str, str]]) -> None:
+        from isogloss.collection.collection import Collection
+        from isogloss.corpus.options import ReadOptions
+
+        options = ReadOptions(text=("text",), title="title", id="id")
+        with Collection.create(folder / "index", encoders=encoders, threads=2) as collection:
+            report = collection.add(_jsonl(folder, documents), options=options)
+            if len(collection) != len(documents):
+                raise RuntimeError(f"{len(collection)} of {len(documents)} passages arrived: {report}")
+
+    return add
+
+
+def isogloss_open(folder: Path) -> Search:
+    from isogloss.collection.collection import Collection
+
+    collection = Collection.open(folder / "index")
+    return lambda question: [hit.document for hit in collection.search(question, K).hits]
+
+
+def isogloss_cli_add(folder: Path, documents: list[dict[str, str]]) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "isogloss",
+        "add",
+        str(_jsonl(folder, documents)),
+        "--index",
+        str(folder / "index"),
+    ]
+    fields = ["--text", "text", "--title", "title", "--id", "id", "--with", "words,static"]
+    subprocess.run([*command, *fields], check=True, stdout=subprocess.DEVNULL)
+
+
+def isogloss_cli_open(folder: Path) -> Search:
+    def search(question: str) -> list[str]:
+        command = [sys.executable, "-m", "isogloss", "search", question, "--index", str(folder / "index"), "--json"]
+        found = subprocess.run([*command, "-k", str(K)], check=True, stdout=subprocess.PIPE).stdout
+        return [hit["document"] for hit in json.loads(found)["hits"]]
+
+    return search
+
+
 # ------------------------------------------------------------------ lancedb with model2vec
 
 
 def _static_model() -> Any:
     from model2vec import StaticModel
 
-    return StaticModel.from_pretrained(os.environ.get("BENCH_MODEL2VEC") or str(models_folder() / "model2vec-minilm"))
+    return StaticModel.from_pretrained(str(models_folder() / "model2vec-minilm"))
 
 
 def lancedb_add(folder: Path, documents: list[dict[str, str]]) -> None:
@@ -122,10 +180,24 @@ def txtai_open(folder: Path) -> Search:
     return lambda question: [row["id"] for row in embeddings.search(question, K)]
 
 
-RIVALS: dict[str, tuple[Callable[[Path, list[dict[str, str]]], None], Callable[[Path], Search], bool]] = {
-    "lancedb": (lancedb_add, lancedb_open, False),
-    "chromadb": (chromadb_add, chromadb_open, True),
-    "txtai": (txtai_add, txtai_open, True),
+@dataclass(frozen=True)
+class System:
+    """How a contestant adds and searches; ``rival`` names its environment, a slow one gets fewer passages."""
+
+    add: Add
+    open: Callable[[Path], Search]
+    rival: str | None = None
+    slow: bool = False
+    packages: tuple[str, ...] = ("isogloss", "numpy", "onnxruntime", "numba")
+
+
+SYSTEMS = {
+    "isogloss": System(_isogloss_add(["words", "static"]), isogloss_open),
+    "isogloss-cli": System(isogloss_cli_add, isogloss_cli_open),
+    "isogloss-minilm": System(_isogloss_add(["words", "static", "minilm"]), isogloss_open, slow=True),
+    "lancedb": System(lancedb_add, lancedb_open, "lancedb", False, ("lancedb", "model2vec", "numpy", "pyarrow")),
+    "chromadb": System(chromadb_add, chromadb_open, "chromadb", True, ("chromadb", "onnxruntime", "numpy")),
+    "txtai": System(txtai_add, txtai_open, "txtai", True, ("txtai", "torch", "transformers", "faiss-cpu")),
 }
 
 
@@ -133,18 +205,20 @@ RIVALS: dict[str, tuple[Callable[[Path, list[dict[str, str]]], None], Callable[[
 
 
 def _count(name: str, n: int, slow: int) -> int:
-    return slow if name in RIVALS and RIVALS[name][2] else n
+    return slow if SYSTEMS[name].slow else n
 
 
 def _adder(name: str) -> Callable[..., Any]:
     def setup(threads: int, n: int, slow: int, **_: Any) -> Any:
-        add = RIVALS[name][0]
+        add = SYSTEMS[name].add
         documents, folder = source.passages(_count(name, n, slow)), _workspace(name)
 
         def run() -> dict[str, float]:
             fresh = Path(tempfile.mkdtemp(dir=folder))  # never the same path: clients remember what they opened
             add(fresh, documents)
-            return {"items": len(documents), "disk_mb": disk_mb(fresh)}
+            size = disk_mb(fresh)
+            shutil.rmtree(fresh)
+            return {"items": len(documents), "disk_mb": size}
 
         def report() -> dict[str, Any]:
             shutil.rmtree(folder, ignore_errors=True)
@@ -157,9 +231,19 @@ def _adder(name: str) -> Callable[..., Any]:
 
 def _built(name: str, n: int, slow: int) -> tuple[Path, int]:
     """Build the index in a process of its own, so that the searching process stays as it would be."""
-    folder, count = _workspace(name), _count(name, n, slow)
+    folder, count = _workspace(name) / "built", _count(name, n, slow)
+    folder.mkdir()
     subprocess.run([sys.executable, __file__, "--build", name, str(folder), str(count)], check=True)
     return folder, count
+
+
+def _ask(name: str, folder: Path, question: str) -> list[str]:
+    """Ask in a new process."""
+    if name == "isogloss-cli":
+        return SYSTEMS[name].open(folder)(question)
+    command = [sys.executable, __file__, "--ask", name, str(folder), question]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    return list(json.loads(found.splitlines()[-1]))
 
 
 def _cold(name: str) -> Callable[..., Any]:
@@ -168,14 +252,13 @@ def _cold(name: str) -> Callable[..., Any]:
         asked = iter(source.questions(1000))
 
         def run() -> int:
-            command = [sys.executable, __file__, "--ask", name, str(folder), next(asked)]
-            found = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-            if len(json.loads(found.splitlines()[-1])) != K:
-                raise RuntimeError(f"{name} found too few passages: {found!r}")
+            found = _ask(name, folder, next(asked))
+            if len(found) != K:
+                raise RuntimeError(f"{name} found too few passages: {found}")
             return 1
 
         def report() -> dict[str, Any]:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder.parent, ignore_errors=True)
             return {"passages": count}
 
         return run, report
@@ -186,7 +269,7 @@ def _cold(name: str) -> Callable[..., Any]:
 def _warm(name: str) -> Callable[..., Any]:
     def setup(threads: int, n: int, slow: int, questions: int, **_: Any) -> Any:
         folder, count = _built(name, n, slow)
-        search, asked = RIVALS[name][1](folder), source.questions(questions)
+        search, asked = SYSTEMS[name].open(folder), source.questions(questions)
 
         def run() -> int:
             for question in asked:
@@ -196,7 +279,7 @@ def _warm(name: str) -> Callable[..., Any]:
 
         def report() -> dict[str, Any]:
             found = {"passages": count, "disk_mb": disk_mb(folder)}
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder.parent, ignore_errors=True)
             return found
 
         return run, report
@@ -204,28 +287,25 @@ def _warm(name: str) -> Callable[..., Any]:
     return setup
 
 
-PACKAGES = {
-    "lancedb": ("lancedb", "model2vec", "numpy", "pyarrow"),
-    "chromadb": ("chromadb", "onnxruntime", "numpy"),
-    "txtai": ("txtai", "torch", "transformers", "faiss-cpu", "numpy"),
-}
-
-
-def _rivals(make: Callable[[str], Callable[..., Any]]) -> tuple[Contestant, ...]:
-    return tuple(Contestant(name, make(name), name, PACKAGES[name]) for name in RIVALS)
+def _contestants(make: Callable[[str], Callable[..., Any]], leave_out: str = "") -> tuple[Contestant, ...]:
+    return tuple(
+        Contestant(name, make(name), system.rival, system.packages)
+        for name, system in SYSTEMS.items()
+        if name != leave_out
+    )
 
 
 OPTIONS = {"n": 20_000, "slow": 1_000, "questions": 100}
 CONTESTS = (
-    Contest("add", _rivals(_adder), "passages", 3, 2, OPTIONS),
-    Contest("cold", _rivals(_cold), "questions", 5, 2, OPTIONS),
-    Contest("warm", _rivals(_warm), "questions", 5, 2, OPTIONS),
+    Contest("add", _contestants(_adder), "passages", 3, 2, OPTIONS),
+    Contest("cold", _contestants(_cold), "questions", 5, 2, OPTIONS, base="isogloss-cli"),
+    Contest("warm", _contestants(_warm, leave_out="isogloss-cli"), "questions", 5, 2, OPTIONS),
 )
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--build"]:
-        RIVALS[sys.argv[2]][0](Path(sys.argv[3]), source.passages(int(sys.argv[4])))
+        SYSTEMS[sys.argv[2]].add(Path(sys.argv[3]), source.passages(int(sys.argv[4])))
     elif sys.argv[1:2] == ["--ask"]:
-        print(json.dumps(RIVALS[sys.argv[2]][1](Path(sys.argv[3]))(sys.argv[4])))
+        print(json.dumps(SYSTEMS[sys.argv[2]].open(Path(sys.argv[3]))(sys.argv[4])))
     else:
         main(*CONTESTS)

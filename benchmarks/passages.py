@@ -40,11 +40,10 @@ def data_folder() -> Path:
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a ``.jsonl`` or ``.jsonl.gz`` file."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else open(path, encoding="utf-8")
-    with opened as lines:
-        for line in lines:
-            if line.strip():
-                yield json.loads(line)
+    content = path.read_bytes()
+    for line in (gzip.decompress(content) if path.suffix == ".gz" else content).splitlines():
+        if line.strip():
+            yield json.loads(line)
 
 
 def _texts(source: str, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
