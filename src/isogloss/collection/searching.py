@@ -71,7 +71,7 @@ def search(
     results = []
     for text, (rows, scores, found, documents) in zip(texts, rankings, strict=True):
         groups = _group(rows, scores, documents, request.k)
-        hits = _describe(snapshot, parts, groups, found, text)
+        hits = _describe(snapshot, parts, groups, found, text, request.k)
         result = SearchResult(text, hits, request.k, [part.encoder.name for part in parts], matched, list(notes))
         _note_shortage(result, snapshot, request)
         results.append(result)
@@ -168,22 +168,26 @@ def _group(rows: Sequence[int], scores: Sequence[float], chunks: Mapping[int, Ch
 
 
 def _describe(
-    snapshot: Snapshot, parts: Sequence[Part], groups: Sequence[Group], found: Sequence[Hits], query: str
+    snapshot: Snapshot, parts: Sequence[Part], groups: Sequence[Group], found: Sequence[Hits], query: str, k: int
 ) -> list[Hit]:
-    """Fold near duplicates, then fill in everything that is shown of a hit."""
+    """Fold near duplicates into the best of them, then fill in what is shown of the first ``k``."""
     documents = snapshot.documents_by_id(group.chunk.document for group in groups)
     split = _splitter(parts)
     terms = {word for word, _, _ in split(query)}
     hits: list[Hit] = []
-    by_near: dict[int, Hit] = {}
+    by_near: dict[int, Hit | None] = {}
     for group in groups:
         document = documents[group.chunk.document]
         if document.near is not None and document.near in by_near:
-            by_near[document.near].also.append(document.name)
+            first = by_near[document.near]
+            if first is not None:
+                first.also.append(document.name)
             continue
-        hit = _hit(group, document, parts, found, len(hits) + 1)
-        hit.snippet, hit.matches, _ = snippet(group.chunk.text, terms, split)
-        hits.append(hit)
+        hit = None
+        if len(hits) < k:
+            hit = _hit(group, document, parts, found, len(hits) + 1)
+            hit.snippet, hit.matches, _ = snippet(group.chunk.text, terms, split)
+            hits.append(hit)
         if document.near is not None:
             by_near[document.near] = hit
     return hits
@@ -232,8 +236,7 @@ def _splitter(parts: Sequence[Part]) -> Words:
 
 
 def _note_shortage(result: SearchResult, snapshot: Snapshot, request: Request) -> None:
-    """Cut to ``k`` and say why there are fewer, so that a filter never eats results in silence."""
-    result.hits = result.hits[: request.k]
+    """Say why there are fewer than ``k``, so that a filter never eats results in silence."""
     short = len(result.hits)
     if short >= request.k:
         return

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 Span: TypeAlias = tuple[int, int]
+_VISIBLE = re.compile(r"\S+")
+
 Words: TypeAlias = Callable[[str], Sequence[tuple[str, int, int]]]
 
 
@@ -77,13 +81,17 @@ def _to_words(text: str, start: int, width: int) -> Span:
 def _collapse(text: str, start: int, stop: int, spans: Sequence[Span]) -> tuple[str, list[Span]]:
     """Collapse runs of white space in ``text[start:stop]`` and move the spans along."""
     out: list[str] = []
-    place: dict[int, int] = {}
-    for i in range(start, stop):
-        place[i] = len(out)
-        char = " " if text[i].isspace() else text[i]
-        if char != " " or (out and out[-1] != " "):
-            out.append(char)
-    place[stop] = len(out)
-    while out and out[-1] == " ":
-        out.pop()
-    return "".join(out), [(place[a], min(place[b], len(out))) for a, b in spans]
+    starts: list[int] = []
+    places: list[int] = []
+    length = 0
+    for match in _VISIBLE.finditer(text, start, stop):
+        length += bool(out)
+        starts.append(match.start())
+        places.append(length)
+        out.append(match.group())
+        length += match.end() - match.start()
+    moved = []
+    for a, b in spans:
+        first, last = bisect_right(starts, a) - 1, bisect_right(starts, b - 1) - 1
+        moved.append((places[first] + a - starts[first], places[last] + b - starts[last]))
+    return " ".join(out), moved
