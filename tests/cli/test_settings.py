@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from isogloss.cli import parser
+from isogloss.cli import parser, settings
 from isogloss.cli.settings import layer, user_file
 from isogloss.errors import UsageError
 
@@ -16,7 +16,7 @@ from isogloss.errors import UsageError
 def parse(place: Path):
     def read(verb: str, *arguments: str):
         said: list[str] = []
-        options = parser.parse(verb, parser.load(verb), list(arguments), warn=said.append)
+        options = settings.parse(verb, parser.load(verb), list(arguments), warn=said.append)
         return options, said
 
     return read

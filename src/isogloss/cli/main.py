@@ -42,13 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str], console: Console) -> int:
-    from isogloss.cli import parser
+    from isogloss.cli import parser, settings
 
     verb, rest = parser.split(arguments)
     if verb is None:
         return _overview(rest, console)
     command = parser.load(verb)
-    options = parser.parse(verb, command, rest, warn=console.warn)
+    options = settings.parse(verb, command, rest, warn=console.warn)
     console.configure(options, resumable=getattr(command, "RESUMABLE", False))
     return command.run(options, console)
 

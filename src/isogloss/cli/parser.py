@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Action, ArgumentParser, HelpFormatter, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 from isogloss.errors import UsageError
@@ -105,15 +105,6 @@ def split(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
         elif not word.startswith("-"):
             return word, [*arguments[:i], *arguments[i + 1 :]]
     return None, list(arguments)
-
-
-def parse(verb: str, command: Command, arguments: Sequence[str], *, warn: Callable[[str], None]) -> Namespace:
-    """Read the arguments of a verb; what they leave open comes from the environment and the configuration files."""
-    from isogloss.cli.settings import layer
-
-    parser = build(verb, command)
-    layer(parser, verb, warn=warn)
-    return parser.parse_args(arguments)
 
 
 def build(verb: str, command: Command) -> ArgumentParser:

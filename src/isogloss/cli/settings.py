@@ -7,8 +7,8 @@ A file holds keys named after the long options (``index = "notes"``), and a tabl
 from __future__ import annotations
 
 import os
-from argparse import Action, ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Mapping
+from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,13 @@ NEVER_FROM_FILES = ("yes", "json", "jsonl", "debug", "no-input", "dry-run")
 """Options that a file in some folder must not switch on behind the user's back."""
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
+
+
+def parse(verb: str, command: verbs.Command, arguments: Sequence[str], *, warn: Callable[[str], None]) -> Namespace:
+    """Read the arguments of a verb; what they leave open comes from the environment and the configuration files."""
+    parser = verbs.build(verb, command)
+    layer(parser, verb, warn=warn)
+    return parser.parse_args(arguments)
 
 
 def layer(parser: ArgumentParser, verb: str, *, warn: Callable[[str], None]) -> None:
