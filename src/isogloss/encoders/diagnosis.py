@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from isogloss.encoders.names import load_encoder
 from isogloss.encoders.vector_comparison import cosines
 from isogloss.errors import IsoglossError, IsoglossWarning, ModelError, NonFiniteError
 from isogloss.protocols import PROBE_TEXTS, Diagnosis, Encoder, EncodeReport
+
+if TYPE_CHECKING:
+    from isogloss.encoders.static import StaticEncoder
+    from isogloss.encoders.transformer import TransformerEncoder
 
 _LONGER = "The survey of the harbour counted the ships, most of them loaded with timber, salt and grain. "
 MUCH_CUT, ALIKE = 0.1, 0.999
@@ -69,13 +74,7 @@ def _whole(encoder: Encoder) -> str:
 
 
 def _check_encoder(encoder: Encoder, texts: Sequence[str] | None) -> list[Diagnosis]:
-    findings = []
-    if hasattr(encoder, "plan"):
-        from isogloss.encoders.model_checks import check_folder
-        from isogloss.encoders.transformer import TransformerEncoder
-
-        if isinstance(encoder, TransformerEncoder):
-            findings.extend(check_folder(encoder))
+    findings = _own_checks(encoder, texts)
     finite = _finite(encoder)
     findings.append(finite)
     if finite.status != "problem":
@@ -83,6 +82,20 @@ def _check_encoder(encoder: Encoder, texts: Sequence[str] | None) -> list[Diagno
     if texts is not None:
         findings.append(_truncation(encoder, texts))
     return findings
+
+
+def _own_checks(encoder: Encoder, texts: Sequence[str] | None) -> list[Diagnosis]:
+    """Run the checks of this kind of encoder, importing only that kind."""
+    kind = type(encoder).__name__
+    if kind == "TransformerEncoder":
+        from isogloss.encoders.model_checks import check_folder
+
+        return check_folder(cast("TransformerEncoder", encoder))
+    if kind == "StaticEncoder":
+        from isogloss.encoders.static_checks import check_static
+
+        return check_static(cast("StaticEncoder", encoder), texts)
+    return []
 
 
 def _probes() -> list[str]:

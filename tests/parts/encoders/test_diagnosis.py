@@ -7,13 +7,10 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from isogloss.encoders.card_example import card_example
 from isogloss.encoders.diagnosis import diagnose
-from isogloss.encoders.machine_checks import check_machine, container_processors, processor_features
 from isogloss.encoders.transformer import TransformerEncoder
 
 
@@ -262,90 +259,62 @@ def test_card_of_another_model(tiny_model):
     assert "no pooling reproduces" in found.found
 
 
-def test_card_with_queries_and_documents(tmp_path):
-    (tmp_path / "README.md").write_text(
-        "```python\nqueries = ['a?', 'b?']\ndocuments = ['x', 'y', 'z']\n"
-        "print(s)\n# tensor([[0.5, 0.25, -0.125],\n#         [1.0, 2.0, 3.0]])\n```"
-    )
-    example = card_example(tmp_path)
-    assert (example.left, example.right) == (["a?", "b?"], ["x", "y", "z"])
-    assert example.shown.tolist() == [[0.5, 0.25, -0.125], [1, 2, 3]]
+def write_static(folder, change=lambda rows, weights: None, normalize=True):
+    from isogloss.encoders.static import write_arrays
+
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "heat", "flows", "in", "slabs", *"abcdefghijklmnopqrstuvwxyz.,?'"]
+    rng = np.random.default_rng(0)
+    rows, weights = rng.standard_normal((len(tokens), 16)).astype(np.float32), np.ones(len(tokens), np.float32)
+    rows[:4] = 0
+    change(rows, weights)
+    folder.mkdir()
+    write_arrays(folder / "model.safetensors", {"embeddings": rows, "weights": weights}, {})
+    (folder / "config.json").write_text(json.dumps({"model_type": "isogloss-static", "normalize": normalize}))
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+    ids = {token: i for i, token in enumerate([*tokens])}
+    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return str(folder)
 
 
-@given(st.text(max_size=300))
-def test_any_card_is_harmless(tmp_path_factory, text):
-    folder = tmp_path_factory.mktemp("card")
-    (folder / "README.md").write_text("```python\n" + text + "\n```", encoding="utf-8", errors="replace")
-    example = card_example(folder)
-    assert example is None or len(example.left) == len(example.shown)
+def test_a_static_model(tmp_path):
+    model = write_static(tmp_path / "static", normalize=False)
+    findings = {d.check: d for d in diagnose(model, texts=["heat flows", "in slabs"])}
+    assert bad(findings.values()) == {}
+    assert findings["known words"].found.startswith("0 of 2 texts")
+    found = bad(diagnose(model, texts=["heat", "東京", "zz"]))
+    assert set(found) == {"known words"}
+    assert "2 of 3 texts have no token that the model knows, such as '東京'" in found["known words"].found
 
 
-def test_card_code_is_never_run(tmp_path):
-    code = f"sentences = [__import__('pathlib').Path({str(tmp_path / 'ran')!r}).touch(), 'a']"
-    (tmp_path / "README.md").write_text(f"```python\n{code}\n# [[1.0, 1.0],[1.0, 1.0]]\n```")
-    assert card_example(tmp_path) is None
-    assert not (tmp_path / "ran").exists()
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rows, weights: rows.__setitem__((5, 2), np.nan), "1 of 38 token vectors"),
+        (lambda rows, weights: weights.__setitem__(7, np.inf), "1 of 38 token vectors"),
+        (lambda rows, weights: rows.__setitem__(slice(6, None), 0), "most are zero"),
+    ],
+)
+def test_broken_static_models(tmp_path, change, words):
+    found = bad(diagnose(write_static(tmp_path / "static", change)), "problem")
+    assert words in found["weights"].found
 
 
-def test_processor_features():
-    assert processor_features(["fpu", "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile"]) == [
-        "avx2", "AVX-512", "VNNI", "bf16", "AMX",
-    ]  # fmt: skip
-    assert processor_features(["asimd", "asimddp", "i8mm"]) == ["NEON", "dot product", "int8 matrix"]
+def test_a_static_model_without_tokenizer(tmp_path):
+    model = write_static(tmp_path / "static")
+    (tmp_path / "static" / "tokenizer.json").unlink()
+    assert "tokenizer" in bad(diagnose(model), "problem")["files"].found
 
 
-def test_container_quota(tmp_path):
-    assert container_processors(tmp_path) == 0
-    (tmp_path / "cpu.max").write_text("150000 100000\n")
-    assert container_processors(tmp_path) == 1.5
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert container_processors(tmp_path) == 0
-    (tmp_path / "cpu.max").unlink()
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
-    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert container_processors(tmp_path) == 0
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("400000\n")
-    assert container_processors(tmp_path) == 4
+def test_the_bundled_model():
+    from isogloss.encoders.names import load_encoder
+    from isogloss.errors import ModelError
 
-
-def machine(monkeypatch, versions, distributions=()):
-    from isogloss.encoders import machine_checks
-
-    monkeypatch.setattr(machine_checks, "_version", lambda package: versions.get(package, ""))
-    monkeypatch.setattr(machine_checks, "_distributions", lambda: iter(distributions))
-    monkeypatch.setattr(machine_checks, "_has_card", lambda: False)
-    return {d.check: d for d in check_machine()}
-
-
-def test_torch_builds(monkeypatch):
-    found = machine(monkeypatch, {"torch": "2.13.0"}, ["nvidia-cublas", "triton", "numpy"])["torch"]
-    assert found.status == "note"
-    assert "2 packages" in found.found
-    assert "download.pytorch.org/whl/cpu" in found.fix
-    assert machine(monkeypatch, {"torch": "2.13.0+cpu"})["torch"].status == "ok"
-    assert machine(monkeypatch, {"torch": "2.13.0"})["torch"].status == "ok"
-    absent = machine(monkeypatch, {})["torch"]
-    assert absent.status == "ok"
-    assert "not needed" in absent.found
-
-
-def test_onnxruntime_builds(monkeypatch):
-    assert machine(monkeypatch, {})["ONNX Runtime"].status == "warning"
-    both = machine(monkeypatch, {"onnxruntime": "1.31", "onnxruntime-gpu": "1.30"})["ONNX Runtime"]
-    assert both.status == "warning"
-    assert "several builds" in both.found
-
-
-def test_cache_that_cannot_be_written(monkeypatch, tmp_path):
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
-    found = {d.check: d for d in check_machine()}["cache"]
-    assert found.status == "warning"
-    assert "XDG_CACHE_HOME" in found.fix
-
-
-def test_network_settings_are_shown(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert "HF_HUB_OFFLINE=1" in {d.check: d for d in check_machine()}["network"].found
+    try:
+        load_encoder("static")
+    except ModelError as error:
+        pytest.skip(f"the bundled model is not built: {error.what}")
+    assert bad(diagnose("static", texts=["heat flows"])) == {}
