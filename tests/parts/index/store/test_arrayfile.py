@@ -128,6 +128,9 @@ def test_damage_is_noticed(tmp_path: Path, arrays: dict[str, np.ndarray]) -> Non
         path.write_bytes(broken)
         with pytest.raises(CorruptIndexError, match=r"x\.safetensors"):
             read_arrays(path, written, check=check)
+    path.write_bytes(whole.replace(b'"I64"', b'"U64"'))  # a header that can be read, but is not the one committed
+    with pytest.raises(CorruptIndexError, match="header"):
+        read_arrays(path, written)
     with pytest.raises(CorruptIndexError, match="end at byte"):
         unpack_arrays(whole + b"x")
 

@@ -17,6 +17,7 @@ from isogloss.errors import (
     IndexNotFoundError,
     StoredIndexError,
 )
+from isogloss.index.store import catalogue
 from isogloss.index.store import segments as segments_module
 from isogloss.index.store.rows import NewDocument
 from isogloss.index.store.segments import file_of
@@ -75,6 +76,16 @@ def test_a_crashed_creation_is_begun_again(tmp_path: Path) -> None:
     assert not Store.exists(folder)
     with Store.create(folder, {"budget": 1}) as store:
         assert store.snapshot.settings == {"budget": 1}
+
+
+def test_a_creation_that_fails_leaves_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(catalogue, "_SCHEMA", catalogue._SCHEMA + "no SQL")
+        with pytest.raises(StoredIndexError):
+            Store.create(tmp_path / "index", {})
+    assert not Store.exists(tmp_path / "index")
+    Store.create(tmp_path / "index", {}).close()
+    Store.open(tmp_path / "index", write=True).close()
 
 
 def test_one_writer_many_readers(index: Path) -> None:
@@ -298,5 +309,7 @@ def test_compacting_the_catalogue(index: Path, document: Make) -> None:
             t.delete(range(first, first + 8000, 2))
         before, after = store.compact_catalogue()
         assert after < before * 0.7
+        assert store._writer is not None
+        assert store._writer.execute("SELECT value FROM meta WHERE key = 'churn'").fetchone() == (0,)
     with Store.open(index) as store:
         assert all(finding.status == "ok" for finding in store.verify())
