@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from isogloss.arrays import Bitmap, Rows
 from isogloss.errors import CorruptIndexError
-from isogloss.index.filter_sql import Filter, compile_filter
 from isogloss.index.store.arrayfile import unpack_arrays
 from isogloss.index.store.bitmaps import frozen, stretched, unpack
 from isogloss.index.store.catalogue import batches, select_in, translated
@@ -24,6 +23,8 @@ from isogloss.protocols import Skip
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from isogloss.index.filter_sql import Filter
 
 _DOCUMENT = (
     "id, name, root, path, title, language, language_p, state, metadata, content_hash, near, first, chunks, "
@@ -211,7 +212,7 @@ class Snapshot:
         FilterError
             When the filter cannot be read, or names a field that no document has.
         """
-        parsed = compile_filter(where) if isinstance(where, str) else where
+        parsed = _compiled(where)
         known = self._filters.get(parsed.text)
         if known is not None:
             return known
@@ -227,7 +228,7 @@ class Snapshot:
 
     def matching_documents(self, where: str | Filter) -> Rows:
         """Return the ids of the documents that match a filter, ascending."""
-        parsed = compile_filter(where) if isinstance(where, str) else where
+        parsed = _compiled(where)
         return self._matching("d.id", parsed)
 
     def _matching(self, columns: str, parsed: Filter) -> Rows:
@@ -240,7 +241,7 @@ class Snapshot:
 
     def filter_notes(self, where: str | Filter) -> list[str]:
         """Say which comparisons of a filter can never hold, because the field holds values of other kinds only."""
-        parsed = compile_filter(where) if isinstance(where, str) else where
+        parsed = _compiled(where)
         return parsed.notes({field.name: set(field.kinds) for field in self.fields()})
 
     # counts
@@ -283,6 +284,13 @@ class Snapshot:
             path.stat().st_size for path in self.folder.glob("catalogue.sqlite*") if not path.name.endswith("-shm")
         ]
         return {"catalogue": sum(parts), "segments": sum(segment.bytes for segment in self._segments.values())}
+
+
+def _compiled(where: str | Filter) -> Filter:
+    # imported here because most searches have no filter, and the import takes longer than such a search
+    from isogloss.index.filter_sql import compile_filter
+
+    return compile_filter(where) if isinstance(where, str) else where
 
 
 def _document(row: tuple[Any, ...]) -> Document:
