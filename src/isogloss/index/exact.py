@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from isogloss.arrays import Bitmap, Dense, Hits, Rows, Similarity, Vectors, charge, normalise, pad_hits
 from isogloss.errors import NonFiniteError, UsageError
 from isogloss.index.engines import FLOAT32, faster
+from isogloss.index.inverted_bulk import worker_count
 from isogloss.index.scan import LARGEST, Engine, Segment, Work, all_scores, direct, make_segment, scan, subset
 
 FEW = 4
@@ -39,8 +39,8 @@ class Exact:
     engine
         An engine of ``isogloss.index.engines``; None lets the probe choose.
     threads
-        Threads for bulk queries in the int8 engine; None takes all that the process may use. (The float32 engine
-        uses NumPy's own.)
+        Threads for bulk queries in the int8 engine; None: ``OMP_NUM_THREADS``, else one a core. (The float32
+        engine uses NumPy's own.)
 
     Examples
     --------
@@ -62,7 +62,7 @@ class Exact:
             raise UsageError(f"the exact index cannot compare by {similarity.value}", "", "use cosine or dot")
         self.similarity = similarity
         self.engine = engine
-        self.threads = threads or _cores()
+        self.threads = worker_count(threads)
         self._segments: list[Segment] = []
         self._work = 0
 
@@ -243,12 +243,6 @@ class Exact:
         if longest * np.linalg.norm(dense.astype(np.float64), axis=1).max(initial=0.0) > LARGEST:
             raise NonFiniteError("a dot product leaves the range of float32", "the vectors are too long", "scale them")
         return dense
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _dense(vectors: Vectors) -> Dense:

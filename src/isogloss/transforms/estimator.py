@@ -12,6 +12,7 @@ import inspect
 import json
 import os
 import sys
+from abc import ABC, abstractmethod
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from isogloss.errors import IncompatibleError, NotFittedError, UsageError
 
 
-class Estimator:
+class Estimator(ABC):
     """Parameters, input checks and stored state of a transform.
 
     A transform sets each constructor argument as an attribute of the same name and nothing else, learns
@@ -83,9 +84,9 @@ class Estimator:
         self._matrix(X, reset=True)
         return self
 
+    @abstractmethod
     def transform(self, X: Any) -> Any:
         """Return the transformed rows; each transform gives its own."""
-        raise NotImplementedError
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Fit on ``X (n, d)``, then return the transformed ``X``."""

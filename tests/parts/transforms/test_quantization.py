@@ -28,6 +28,9 @@ class Doubler(Estimator):
     def __init__(self, *, factor=2.0):
         self.factor = factor
 
+    def transform(self, X):
+        return self._output(X, self._matrix(X) * self.factor)
+
 
 def test_hand_values():
     quantizer = Int8Quantizer().fit([[-2.54, 10.0], [2.54, 10.0]])
