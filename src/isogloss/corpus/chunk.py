@@ -152,8 +152,12 @@ def _embedded(title: str, path: tuple[str, ...], text: str) -> str:
     if not title and not path:
         return text
     body = text.lstrip(_MARKUP)
-    parts = [part for part in dict.fromkeys((title, *path)) if part and not body.startswith(part)]
+    parts = [part for part in dict.fromkeys((title, *path)) if part and not _begins(body, part)]
     return "\n".join(parts) + "\n\n" + text if parts else text
+
+
+def _begins(body: str, part: str) -> bool:
+    return body.startswith(part) and not (body[len(part) : len(part) + 1].isalnum() and part[-1].isalnum())
 
 
 def _chunk_long(records: list[Record], budget: int, count: Counter) -> list[list[Chunk]]:

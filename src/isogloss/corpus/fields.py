@@ -10,12 +10,14 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from hashlib import blake2b
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from isogloss.corpus.options import ReadOptions, ReadReport
+from isogloss.corpus.source import SkipFileError
 from isogloss.errors import UsageError
 from isogloss.protocols import Record, Scalar, Skip
 
+T = TypeVar("T")
 Row: TypeAlias = dict[str, Any]
 Rows: TypeAlias = Iterable["tuple[int, Row] | Skip"]
 
@@ -149,20 +151,24 @@ def row_records(
     given_ids
         Take the key as the whole id (BEIR).
     """
-    stream = iter(rows)
-    first: list[tuple[int, Row] | Skip] = []
-    sample: list[Row] = []
+    first: list[tuple[int, Row]] = []
     size = 0
+    stream = held_back(rows)
     for item in stream:
-        first.append(item)
         if isinstance(item, Skip):
             yield item
             continue
-        sample.append(item[1])
-        size += sum(len(value) for value in item[1].values() if isinstance(value, str))
-        if len(sample) >= SAMPLE_ROWS or size > _SAMPLE_CHARACTERS:
+        if isinstance(item, SkipFileError):
+            stream = iter([item])
             break
+        first.append(item)
+        size += sum(len(value) for value in item[1].values() if isinstance(value, str))
+        if len(first) >= SAMPLE_ROWS or size > _SAMPLE_CHARACTERS:
+            break
+    sample = [row for _, row in first]
+    rest: Iterator[tuple[int, Row] | Skip] = released(stream)
     if not sample:
+        yield from (item for item in rest if isinstance(item, Skip))
         return
     fields = choose_fields(sample, options, name or "standard input")
     if fields is None:
@@ -171,8 +177,23 @@ def row_records(
         return
     report.choices[fields.sentence("tables" if given_ids else f"tables like {name}" if name else "rows")] += 1
     prefix = "" if given_ids or not name else f"{name}#"
-    kept = (item for item in first if not isinstance(item, Skip))
-    yield from _records(chain(kept, stream), fields, prefix, name, reader)
+    yield from _records(chain(first, rest), fields, prefix, name, reader)
+
+
+def held_back(items: Iterable[T]) -> Iterator[T | SkipFileError]:
+    """Yield items, and the error that ends a file as a last item, so that a look ahead loses nothing."""
+    try:
+        yield from items
+    except SkipFileError as error:
+        yield error
+
+
+def released(items: Iterable[T | SkipFileError]) -> Iterator[T]:
+    """Undo ``held_back``: raise the error in its place."""
+    for item in items:
+        if isinstance(item, SkipFileError):
+            raise item
+        yield item
 
 
 def _records(

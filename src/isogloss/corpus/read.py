@@ -187,9 +187,9 @@ class _Run:
             yield Skip(source.label, error.reason, error.detail)
         except OSError as error:
             yield Skip(source.label, "unreadable", error.strerror or str(error))
-        except (MemoryError, RecursionError, ValueError, LookupError, TypeError, AttributeError) as error:
-            if isinstance(error, CorpusError | UsageError):
-                raise
+        except (CorpusError, UsageError):
+            raise
+        except Exception as error:  # whatever a file leads a library to, the files after it are read
             yield Skip(source.label, "broken", f"{form.name} reader: {type(error).__name__}: {error}")
         else:
             self.tables += form.name in _TABLES

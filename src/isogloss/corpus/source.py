@@ -79,7 +79,9 @@ class Source:
                 yield block
             return
         with self.open() as file:
-            while block := guarded(lambda: file.read(size)):
+            # of a cut gzip file, read1 gives what comes before the cut
+            read: Callable[[int], bytes] = getattr(file, "read1", file.read)
+            while block := guarded(functools.partial(read, size)):
                 yield block
 
     def data(self, limit: int) -> bytes:

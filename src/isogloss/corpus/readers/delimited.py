@@ -8,18 +8,20 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Any
+from typing import Any, Literal
 
-from isogloss.corpus.fields import Row, row_records
+from isogloss.corpus.fields import Row, held_back, released, row_records
 from isogloss.corpus.lines import BadLine, read_lines
 from isogloss.corpus.options import ReadOptions, ReadReport
-from isogloss.corpus.source import Source
+from isogloss.corpus.source import SkipFileError, Source
 from isogloss.protocols import Record, Skip
 
 SUFFIXES = (".csv", ".tsv", ".tab")
 VERSION = "1"
 
 _SAMPLE = 500
+_LONGEST_ROW = 10_000
+_RECOVERIES = 50
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _TYPES: tuple[tuple[re.Pattern[str], Callable[[str], Any]], ...] = (
@@ -67,67 +69,142 @@ def has_header(row: Sequence[str]) -> bool:
     return all(cell and not _NUMBER.fullmatch(cell) for cell in cells[1:]) and not _NUMBER.fullmatch(cells[0])
 
 
+class _Feed:
+    """Lines for the ``csv`` module that can be handed back, where a quote was opened and never closed."""
+
+    def __init__(self, lines: Iterator[tuple[int, str]], limit: int) -> None:
+        self._lines = lines
+        self._limit = limit
+        self._back: list[tuple[int, str]] = []
+        self._held: list[tuple[int, str]] = []
+        self._size = 0
+        self._recovered = 0
+        self.at = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        item = self._back.pop() if self._back else next(self._lines)
+        self._held.append(item)
+        self._size += len(item[1])
+        self.at = item[0]
+        if len(self._held) > 1 and (len(self._held) > _LONGEST_ROW or self._size > self._limit):
+            raise _OpenQuoteError
+        return item[1]
+
+    def first(self) -> int:
+        """Return the line on which the current row began."""
+        return self._held[0][0] if self._held else self.at
+
+    def accept(self) -> None:
+        """Forget the lines of a row that was read."""
+        self._held.clear()
+        self._size = 0
+
+    def single(self) -> str:
+        """Return the row's line where it is one line with as many opening as closing quotes, else nothing."""
+        only = self._held[0][1] if len(self._held) == 1 else ""
+        return only if only.count('"') % 2 == 0 else ""
+
+    def reject(self) -> None:
+        """Hand back all lines of the row but its first, a limited number of times."""
+        self._recovered += 1
+        if self._recovered <= _RECOVERIES:
+            self._back.extend(reversed(self._held[1:]))
+        self.accept()
+
+
+class _OpenQuoteError(Exception):
+    """A row spans more lines than any row does."""
+
+
 def _rows(source: Source, options: ReadOptions, report: ReadReport) -> Iterator[tuple[int, Row] | Skip]:
     bad: list[Skip] = []
-    at = [0]
 
-    def lines() -> Iterator[str]:
+    def lines() -> Iterator[tuple[int, str]]:
         for number, line in read_lines(source, options, report):
             if isinstance(line, BadLine):
                 bad.append(Skip(f"{source.label}:{number}", line.reason, f"line {number:,}: {line.detail}"))
-                continue
-            at[0] = number
-            yield line + "\n"
+            else:
+                yield number, line + "\n"
 
-    stream = lines()
+    stream = held_back(lines())
     head = list(islice(stream, 50))
+    sample = [item[1] for item in head if isinstance(item, tuple) and len(item[1]) < 1 << 20]
     tabs = source.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
-    delimiter = find_delimiter([line for line in head if len(line) < 1 << 20], tabs=tabs)
-    at[0] = 0
-    table = _cells(csv.reader(_counted(chain(head, stream), len(head), at), delimiter=delimiter), source, options, at)
+    delimiter = find_delimiter(sample, tabs=tabs)
+    feed = _Feed(released(chain(head, stream)), options.max_bytes)
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" and _plain_tabs(sample) else csv.QUOTE_MINIMAL
+    reader = csv.reader(feed, delimiter=delimiter, quoting=quoting, strict=True)
+    table = _cells(reader, feed, source, options, delimiter)
     yield from _typed(table, source, bad)
     yield from bad
 
 
-def _counted(lines: Iterator[str], head: int, at: list[int]) -> Iterator[str]:
-    """Keep ``at`` the number of the line that is being parsed, also for those read ahead."""
-    for number, line in enumerate(lines, 1):
-        if number <= head:
-            at[0] = number
-        yield line
+def _plain_tabs(lines: Sequence[str]) -> bool:
+    """Say whether quotes in a tab-separated file are just characters: no cell is wrapped in them."""
+    cells = [cell for line in lines for cell in line.rstrip("\r\n").split("\t")]
+    return not any(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells)
 
 
-def _cells(reader: Any, source: Source, options: ReadOptions, at: list[int]) -> Iterator[tuple[int, list[str]] | Skip]:
+def _cells(
+    reader: Any, feed: _Feed, source: Source, options: ReadOptions, delimiter: str
+) -> Iterator[tuple[int, list[str]] | Skip]:
     """Yield rows of cells in small batches, because the field limit of ``csv`` is one for the whole process."""
     limit = max(1, min(options.max_bytes, sys.maxsize))
     done = False
     while not done:
         batch: list[tuple[int, list[str]] | Skip] = []
+        failed: SkipFileError | None = None
         before = csv.field_size_limit(limit)
         try:
             while len(batch) < 64:
-                try:
-                    batch.append((at[0] + 1, next(reader)))
-                    batch[-1] = (at[0], batch[-1][1])  # type: ignore[index]
-                except csv.Error as error:
-                    reason = "too-long" if "field limit" in str(error) else "bad-row"
-                    batch.append(Skip(f"{source.label}:{at[0]}", reason, f"up to line {at[0]:,}: {error}"))
-                except StopIteration:
+                row = _next_row(reader, feed, source, delimiter)
+                if row is None:
                     done = True
                     break
+                batch.append(row)
+        except SkipFileError as error:
+            failed = error
         finally:
             csv.field_size_limit(before)
         yield from batch
+        if failed is not None:
+            raise failed
+
+
+def _next_row(reader: Any, feed: _Feed, source: Source, delimiter: str) -> tuple[int, list[str]] | Skip | None:
+    try:
+        cells: list[str] = next(reader)
+        row = feed.first(), cells
+        feed.accept()
+        return row
+    except StopIteration:
+        return None
+    except _OpenQuoteError:
+        reason, detail = "too-long", f"a quoted field goes on beyond line {feed.at:,}"
+    except csv.Error as error:
+        if feed.single():  # quotes inside a quoted cell that were not doubled
+            row = feed.first(), next(csv.reader([feed.single()], delimiter=delimiter))
+            feed.accept()
+            return row
+        reason, detail = "too-long" if "field limit" in str(error) else "bad-row", str(error)
+    first = feed.first()
+    feed.reject()
+    return Skip(f"{source.label}:{first}", reason, f"line {first:,}: {detail}")
 
 
 def _typed(
     table: Iterator[tuple[int, list[str]] | Skip], source: Source, bad: list[Skip]
 ) -> Iterator[tuple[int, Row] | Skip]:
     """Name the columns, guess their types from the first rows, and give rows as dictionaries."""
-    first = list(islice(table, _SAMPLE + 1))
-    sample = [item for item in first if not isinstance(item, Skip) and any(item[1])]
+    stream = held_back(table)
+    first = list(islice(stream, _SAMPLE + 1))
+    sample = [item for item in first if isinstance(item, tuple) and any(item[1])]
     if not sample:
-        yield from (item for item in first if isinstance(item, Skip))
+        found: Iterator[tuple[int, list[str]] | Skip] = released(first)
+        yield from (item for item in found if isinstance(item, Skip))
         yield Skip(source.name, "empty", "no rows")
         return
     columns = [name.strip() for name in sample[0][1]]
@@ -136,7 +213,8 @@ def _typed(
         columns = [f"c{number}" for number in range(1, len(columns) + 1)]
     types = _column_types([cells for _, cells in sample[header:]], len(columns))
     passed = not header
-    for item in chain(first, table):
+    rows: Iterator[tuple[int, list[str]] | Skip] = released(chain(first, stream))
+    for item in rows:
         while bad:
             yield bad.pop(0)
         if isinstance(item, Skip):

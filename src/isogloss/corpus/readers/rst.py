@@ -15,7 +15,7 @@ VERSION = "1"
 
 _ADORNED = re.compile(
     r"^(?:(?P<over>(?P<mark>[!-/:-@\[-`{-~])(?P=mark)+)[ \t]*\n)?"
-    r"(?P<title>[ \t]*\S[^\n]*)\n(?P<under>(?P<line>[!-/:-@\[-`{-~])(?P=line)+)[ \t]*$",
+    r"(?P<title>[ \t]*\S[^\n]*)\n(?P<under>(?P<line>[!-/:-@\[-`{-~])(?P=line)*)[ \t]*$",
     re.MULTILINE,
 )
 _ROLE = re.compile(r":[\w.+:-]+:`([^`<]*?)(?:\s*<[^`]*>)?`|`{1,2}([^`]+)`{1,2}_{0,2}|\*{1,2}([^*]+)\*{1,2}")
