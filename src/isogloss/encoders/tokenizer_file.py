@@ -64,11 +64,6 @@ class TokenizerFile:
                 f"use {self.before + self.after + 1} or more",
             )
 
-    @property
-    def pad(self) -> int:
-        """Id that fills the right of a batch; it is masked, so any valid id does."""
-        return 0
-
     def __call__(self, texts: Sequence[str], *, spans: bool = False) -> Tokens:
         """Tokenize texts, with special tokens, cut at the maximum length."""
         run = self.tokenizer.encode_batch if spans else self.tokenizer.encode_batch_fast

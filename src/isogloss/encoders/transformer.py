@@ -6,15 +6,15 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isogloss.arrays import Dense, Ragged, Similarity
-from isogloss.encoders.batching import length_batches, padded
+from isogloss.arrays import Dense, Ragged, Similarity, charge
+from isogloss.encoders.batching import in_order, length_batches, padded
 from isogloss.encoders.digests import remembered
 from isogloss.encoders.engines.architectures import Weights
 from isogloss.encoders.engines.onnx import FileEngine, GraphEngine, default_threads
@@ -27,8 +27,8 @@ from isogloss.encoders.tokenizer_file import TokenizerFile
 from isogloss.errors import IsoglossWarning, NonFiniteError, TruncationError, TruncationWarning, UnsupportedModelError
 from isogloss.protocols import EncodeReport, Role
 
-TOKEN_BUDGET = 4096
-"""Tokens of one batch, padding included."""
+TOKEN_BUDGET = 256
+"""Tokens of one batch, padding included: small enough for its activations to stay in a processor's cache."""
 _BLOCK = 8192  # texts that are tokenized and sorted by length together
 
 
@@ -44,7 +44,7 @@ class TransformerEncoder(EncoderSurface):
     folder
         The model's folder.
     threads
-        Threads of the engine; ``None`` for the processors of this process, at most 8.
+        Batches that are encoded side by side; ``None`` for the processors of this process, at most 8.
     max_length
         Longest input in tokens; ``None`` for what the folder says.
     long
@@ -110,9 +110,9 @@ class TransformerEncoder(EncoderSurface):
         """The engine; made at first use."""
         plan = self.plan
         if plan.onnx is not None or plan.architecture is None:
-            return FileEngine(plan.onnx or plan.transformer / "model.onnx", self.threads)
+            return FileEngine(plan.onnx or plan.transformer / "model.onnx")
         weights = Weights(read_headers(plan.transformer), plan.architecture).used()
-        return GraphEngine(plan.architecture, weights, self.threads)
+        return GraphEngine(plan.architecture, weights)
 
     @cached_property
     def _steps(self) -> list[Callable[[Dense], Dense]]:
@@ -218,8 +218,10 @@ class TransformerEncoder(EncoderSurface):
             tokens = self.tokenizer([prompt + text for text in block] if prompt else block)
             lengths = np.minimum(tokens.full, self.window)
             self._check_lengths(tokens.full, start)
-            for batch in length_batches(lengths, TOKEN_BUDGET):
-                vectors = self._vectors([tokens.ids[i] for i in batch], lengths[batch], skip)
+            batches = length_batches(lengths, TOKEN_BUDGET)
+            encode = partial(self._vectors, tokens.ids, lengths, skip)
+            for batch, vectors in zip(batches, in_order(encode, batches, self.threads), strict=True):
+                self._charge(len(batch), int(lengths[batch].max()))
                 self._check_finite(vectors, batch + start, texts)
                 full = tokens.full[batch]
                 lost = full - lengths[batch]
@@ -234,12 +236,18 @@ class TransformerEncoder(EncoderSurface):
         if report is None and own.cut:
             warnings.warn(own.sentence(), TruncationWarning, stacklevel=3)
 
-    def _vectors(self, ids: list[NDArray[np.int64]], lengths: NDArray[np.int64], skip: int) -> Dense:
-        states = self.engine.last(padded(ids, self.tokenizer.pad), lengths)
-        vectors = pool(states, lengths, self.plan.pooling.value, skip=skip)
+    def _vectors(
+        self, ids: list[NDArray[np.int64]], lengths: NDArray[np.int64], skip: int, batch: NDArray[np.int64]
+    ) -> Dense:
+        states = self.engine.last(padded([ids[i] for i in batch]), lengths[batch])
+        vectors = pool(states, lengths[batch], self.plan.pooling.value, skip=skip)
         for step in self._steps:
             vectors = step(vectors)
         return vectors
+
+    def _charge(self, texts: int, width: int) -> None:
+        if isinstance(self.engine, GraphEngine):
+            charge(multiply_adds=self.engine.multiply_adds(texts, width))
 
     def _check_lengths(self, full: NDArray[np.int64], start: int) -> None:
         if self.long == "error" and (full > self.window).any():
@@ -285,7 +293,7 @@ class TransformerEncoder(EncoderSurface):
         lengths = np.minimum(tokens.full, self.window)
         found: list[Dense] = [np.zeros((0, len(layers), engine.architecture.width), np.float32)] * len(texts)
         for batch in length_batches(lengths, TOKEN_BUDGET):
-            stacked = np.stack(engine.states(padded([tokens.ids[i] for i in batch], 0), lengths[batch], chosen), axis=2)
+            stacked = np.stack(engine.states(padded([tokens.ids[i] for i in batch]), lengths[batch], chosen), axis=2)
             for row, i in zip(stacked, batch, strict=True):
                 found[i] = row[: lengths[i]]
         return Ragged.from_list(found), Ragged.from_list(tokens.spans)
