@@ -183,6 +183,8 @@ class _Run:
             for item in form.read(source, self.options, self.report):
                 self.number += 1
                 yield item
+            if not self.number:
+                yield Skip(source.label, "empty", "it holds no document")
         except SkipFileError as error:
             yield Skip(source.label, error.reason, error.detail)
         except OSError as error:
