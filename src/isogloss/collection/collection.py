@@ -101,8 +101,29 @@ class Collection:
         return cls(store, threads)
 
     @classmethod
-    def open(cls, path: str | Path, *, write: bool = False, threads: int | None = None, wait: float = 0.0) -> Self:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        write: bool = False,
+        threads: int | None = None,
+        wait: float = 0.0,
+        repair: bool = False,
+    ) -> Self:
         """Open a collection, for reading unless ``write`` is set.
+
+        Parameters
+        ----------
+        path
+            The index folder.
+        write
+            Take the writer lock.
+        threads
+            Threads of the encoders (default: the machine's).
+        wait
+            Seconds to wait for another writer.
+        repair
+            With ``write``: drop damaged segments (``repaired`` lists them); ``add`` encodes their chunks again.
 
         Raises
         ------
@@ -113,7 +134,7 @@ class Collection:
         """
         from isogloss.index.store.store import Store
 
-        return cls(Store.open(path, write=write, wait=wait), threads)
+        return cls(Store.open(path, write=write, wait=wait, repair=repair), threads)
 
     @staticmethod
     def exists(path: str | Path) -> bool:
@@ -143,6 +164,11 @@ class Collection:
     def path(self) -> Path:
         """The index folder."""
         return self._store.path
+
+    @property
+    def repaired(self) -> list[str]:
+        """What ``open(repair=True)`` dropped, one sentence each."""
+        return self._store.repaired
 
     def refresh(self) -> bool:
         """Take the newest commit; return whether there was a newer one."""

@@ -23,12 +23,15 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--texts", metavar="PATH", help="see what the model would cut of these files (the index's chunks)"
     )
+    parser.add_argument(
+        "--repair", action="store_true", help="drop damaged files of the index; isogloss add makes them again"
+    )
     add_index(parser)
 
 
 def run(options: Namespace, console: Console) -> int:
     """Check, print every finding with its fix, and fail where there is a problem."""
-    findings = _check(options)
+    findings = [*_repair(options), *_check(options)] if options.repair else _check(options)
     problems = sum(finding.status == "problem" for finding in findings)
     if console.wants_data:
         rows = [finding.to_dict() for finding in findings]
@@ -41,6 +44,18 @@ def run(options: Namespace, console: Console) -> int:
         counts = [layout.count(problems, "problem"), layout.count(warnings, "warning")]
         console.line(f"{layout.count(len(findings), 'check')}: {', '.join(counts)}")
     return PROBLEM if problems else 0
+
+
+def _repair(options: Namespace) -> list[Diagnosis]:
+    """Drop what is damaged in an index and say so; the documents themselves are never touched."""
+    from isogloss.collection.collection import Collection
+    from isogloss.protocols import Diagnosis
+
+    with Collection.open(options.target or options.index, write=True, repair=True) as collection:
+        dropped = collection.repaired
+    fix = "run: isogloss add with the same folder, to encode its chunks again"
+    found = [Diagnosis("repair", "note", f"dropped: {text}", fix) for text in dropped]
+    return found or [Diagnosis("repair", "ok", "nothing was damaged")]
 
 
 def _check(options: Namespace) -> list[Diagnosis]:
