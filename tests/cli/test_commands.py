@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from isogloss.collection.collection import Collection
+
 NOTES = {
     "tea.md": "# Tea\n\nGreen tea is steeped at 80 degrees.\n\n## Storing\n\nKeep the leaves dry and dark.\n",
     "bread.md": "# Bread\n\nKnead the dough for ten minutes and let it rise twice.\n",
@@ -256,28 +258,69 @@ def test_verify_says_same_or_names_the_cause(run, minilm: Path, tmp_path: Path) 
     assert (different.code, different.json["cause"]) == (3, "pooling")
 
 
+def test_doctor_finds_nothing_wrong_with_a_whole_index(index: Path, run) -> None:
+    report = run("doctor", "--json").json
+    assert (report["problems"], report["schema"]) == (0, "isogloss.doctor/1")
+    checks = {check["check"] for check in report["checks"]}
+    assert {"words: coverage", "segments", "processor"} <= checks
+    lines = [line.split("\t") for line in run("doctor", ".isogloss").out.splitlines()]
+    assert {line[1] for line in lines} == checks
+    assert all(len(line) == 4 for line in lines)
+
+
+def test_doctor_fails_where_there_is_a_problem(index: Path, run, place: Path) -> None:
+    array = max((place / ".isogloss" / "segments").iterdir(), key=lambda path: path.stat().st_size)
+    content = bytearray(array.read_bytes())
+    content[-1] ^= 0xFF
+    array.chmod(0o644)
+    array.write_bytes(content)
+    ran = run("doctor", "--jsonl")
+    assert ran.code == 3
+    problems = [check for check in map(json.loads, ran.out.splitlines()) if check["status"] == "problem"]
+    assert array.name in problems[0]["found"]
+
+
+def test_doctor_tries_a_model_on_texts(index: Path, run, minilm: Path, tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("heat " * 1000)
+    checks = {check["check"]: check for check in run("doctor", str(minilm), "--json").json["checks"]}
+    assert "3 texts" in checks["truncation"]["found"]
+    ran = run("doctor", str(minilm), "--texts", str(tmp_path / "long.txt"), "--json")
+    checks = {check["check"]: check for check in ran.json["checks"]}
+    assert "1 of 1 texts" in checks["truncation"]["found"]
+    assert run("doctor", "nonesuch").code == 3
+
+
 def test_ctrl_c_keeps_what_is_done_and_add_goes_on(place: Path) -> None:
-    folder = place / "many"
-    folder.mkdir()
-    for i in range(20_000):
-        (folder / f"{i}.txt").write_text(f"note number {i} about {i * 7919 % 1000} things\n")
-    command = [sys.executable, "-m", "isogloss", "add", "many", "--with", "words"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: (place / ".isogloss").exists())
-    time.sleep(0.7)
+    notes = ({"_id": str(i), "text": f"note {i} on {i * 7919 % 997} things"} for i in range(9000))
+    rows = "".join(json.dumps(note) + " " * 1000 + "\n" for note in notes)  # long lines: more than any buffer holds
+    command = [sys.executable, "-m", "isogloss", "add", "-", "--with", "words"]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdin is not None
+    child.stdin.write(rows)
+    child.stdin.flush()  # and left open: the program waits for more
+    wait_for(lambda: Collection.exists(".isogloss") and documents() >= 4096)
     child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=60)
-    assert child.returncode == 130, err
-    assert "work so far kept, run the same command to go on" in err
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=120, check=True)
+    assert child.wait(timeout=60) == 130
+    assert child.stderr is not None
+    assert "work so far kept, run the same command to go on" in child.stderr.read()
+    for stream in (child.stdin, child.stdout, child.stderr):
+        stream.close()
+    kept = documents()
+    done = subprocess.run([*command, "--json"], input=rows, capture_output=True, text=True, timeout=120, check=True)
     report = json.loads(done.stdout)
-    assert report["new"] + report["unchanged"] == 20_000
+    assert (report["new"], report["unchanged"]) == (9000 - kept, kept)
+
+
+def documents() -> int:
+    with Collection.open(".isogloss") as collection:
+        return len(collection)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_read_only_place_is_a_clear_error(notes: Path, process) -> None:

@@ -128,6 +128,7 @@ class Console:
             self._say("warning", text)
 
     def _say(self, label: str, text: str) -> None:
+        self.out.flush()  # so that both streams in one place keep their order
         self.err.write((f"{label}: " if label else "") + layout.visible(text) + "\n")
         self.err.flush()
 

@@ -6,6 +6,7 @@ import random
 from itertools import islice
 from pathlib import Path
 
+from isogloss.errors import IncompatibleError, IsoglossError
 from isogloss.protocols import Diagnosis, Record
 from isogloss.seeding import derive
 
@@ -22,12 +23,23 @@ def check_index(index: str | Path, *, threads: int | None = None) -> list[Diagno
         Folder of the index.
     threads
         Threads to use; None for all processors.
+
+    Raises
+    ------
+    IncompatibleError
+        Where the index is of a format that this version does not know.
     """
     from isogloss.collection.collection import Collection
     from isogloss.encoders.machine_checks import check_machine
 
-    with Collection.open(index, threads=threads) as collection:
-        return [*collection.check(), *check_machine()]
+    try:
+        with Collection.open(index, threads=threads) as collection:
+            findings = collection.check()
+    except IncompatibleError:
+        raise
+    except IsoglossError as error:  # damage that keeps the index from opening is what was looked for
+        findings = [Diagnosis("index", "problem", f"{error.what}: {error.why}", error.fix)]
+    return [*findings, *check_machine()]
 
 
 def check_model(

@@ -42,6 +42,7 @@ def run(options: Namespace, console: Console) -> int:
         return 0
     from isogloss.cli.summary import print_added
 
+    console.terminal = True  # a demonstration is for people, wherever it goes; programs have --json
     entries = layout.count(exported.entries, "documentation string")
     console.line(f"wrote {entries} of Python's standard library to {layout.count(exported.files, 'file')} in {docs}")
     _typed(f"isogloss add {docs} --index {index}", console)
