@@ -39,6 +39,12 @@ class CSR:
         ``(nnz,)`` float32.
     width
         Number of columns V.
+
+    Examples
+    --------
+    >>> csr = CSR(np.array([0, 2, 2]), np.array([1, 4]), np.ones(2, np.float32), 5)
+    >>> csr.tocsr().toarray().tolist()
+    [[0.0, 1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0, 0.0]]
     """
 
     offsets: NDArray[np.int64]
