@@ -50,12 +50,12 @@ class Fields:
     title: str = ""
     id: str = ""
 
-    def sentence(self, table: str) -> str:
+    def sentence(self) -> str:
         """Say what was chosen."""
         parts = [f"text from {' + '.join(map(repr, self.text))}"]
         parts.append(f"title from {self.title!r}" if self.title else "no title")
         parts.append(f"id from {self.id!r}" if self.id else "id from the row's content")
-        return f"{table}: {', '.join(parts)}"
+        return ", ".join(parts)
 
 
 def choose_fields(rows: Sequence[Row], options: ReadOptions, where: str) -> Fields | None:
@@ -175,7 +175,7 @@ def row_records(
         found = ", ".join(map(repr, dict.fromkeys(chain.from_iterable(sample))))
         yield Skip(name, "no-text", f"no column holds text; the columns are {found or '(none)'}")
         return
-    report.choices[fields.sentence("tables" if given_ids else f"tables like {name}" if name else "rows")] += 1
+    report.choices.setdefault(fields.sentence(), []).append(name or "standard input")
     prefix = "" if given_ids or not name else f"{name}#"
     yield from _records(chain(first, rest), fields, prefix, name, reader)
 

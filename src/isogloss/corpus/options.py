@@ -68,7 +68,7 @@ class ReadReport:
     left_out
         Hidden files, noise folders and excluded paths that were not looked at.
     choices
-        ``(what was chosen, files)``: which columns were taken as text, title and id.
+        Names of the tables by which columns were taken as text, title and id.
     """
 
     files: int = 0
@@ -78,7 +78,7 @@ class ReadReport:
     skipped: Counter[str] = field(default_factory=Counter)
     formats: Counter[str] = field(default_factory=Counter)
     encodings: Counter[str] = field(default_factory=Counter)
-    choices: Counter[str] = field(default_factory=Counter)
+    choices: dict[str, list[str]] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
         """Return what the user should know, one sentence each.
@@ -90,7 +90,7 @@ class ReadReport:
         >>> report.notes()
         ['2 files read as cp1252']
         """
-        lines = [_counted(count, choice) for choice, count in self.choices.items()]
+        lines = [f"{_tables(names)}: {choice}" for choice, names in self.choices.items()]
         lines += [f"{count:,} {_files(count)} read as {name}" for name, count in self.encodings.items()]
         if self.left_out:
             lines.append(f"{self.left_out:,} hidden, generated or excluded files and folders left out")
@@ -114,5 +114,5 @@ def _files(count: int) -> str:
     return "file" if count == 1 else "files"
 
 
-def _counted(count: int, sentence: str) -> str:
-    return sentence if count == 1 else f"{sentence} ({count:,} files)"
+def _tables(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} more"

@@ -244,6 +244,6 @@ def test_report_counts_what_was_read(tmp_path):
     assert report.formats == {"text/1": 2, "delimited/1": 1}
     assert report.skipped == {"empty": 1}
     assert report.notes() == [
-        "tables like d.csv: text from 'text', no title, id from 'id'",
+        "d.csv: text from 'text', no title, id from 'id'",
         "1 file read as utf-16",
     ]

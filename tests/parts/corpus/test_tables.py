@@ -196,7 +196,15 @@ def test_what_was_chosen_is_noted():
     report = ReadReport()
     stream = io.BytesIO(lines({"id": 1, "headline": "T", "body": "B"}).encode())
     list(read("-", options=ReadOptions(format="jsonl"), report=report, stream=stream))
-    assert report.notes() == ["rows: text from 'body', title from 'headline', id from 'id'"]
+    assert report.notes() == ["standard input: text from 'body', title from 'headline', id from 'id'"]
+
+
+def test_equal_choices_are_one_note(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.csv").write_text("id,text\n1,x\n")
+    report = ReadReport()
+    list(read(tmp_path, report=report))
+    assert report.notes() == ["a.csv and 2 more: text from 'text', no title, id from 'id'"]
 
 
 def test_json_arrays_objects_and_wrapped_lists():

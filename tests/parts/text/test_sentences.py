@@ -67,6 +67,15 @@ def test_unspaced_text_is_cut_by_length_but_not_inside_a_letter():
     assert sentences(text, longest=9)[0] == (0, 8)
 
 
+def test_long_spans_are_cut_at_lines_then_clauses_then_spaces():
+    assert cut_at("aaa bbb\nccc, ddd eee fff", 15) == ["aaa bbb\n", "ccc, ", "ddd eee fff"]
+    assert cut_at("aaa bbb ccc ddd eee fff", 10) == ["aaa bbb ", "ccc ddd ", "eee fff"]
+
+
+def cut_at(text, longest):
+    return [text[start:end] for start, end in sentences(text, longest=longest)]
+
+
 @pytest.mark.parametrize("unit", [".", "\n", ". ", "a.", ')."', "...x", "x", " ", "。", "1. "])
 def test_hostile_texts_take_linear_time(unit):
     def seconds(n):

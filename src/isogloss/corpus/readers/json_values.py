@@ -74,8 +74,5 @@ def _values(source: Source, options: ReadOptions) -> Iterator[Any]:
                 raise SkipFileError("too-long", f"one value of more than {options.max_bytes:,} bytes") from None
             wanted = 2 * (len(buffer) - at)  # doubling keeps the work linear
             continue
-        if end == len(buffer) and not ended:
-            wanted = len(buffer) - at + 1  # a number may go on
-            continue
-        at, wanted, opened = end, 1, opened
+        at, wanted = end, 1
         yield without_surrogates(value)
