@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from isogloss.corpus.options import ReadOptions, ReadReport
-from isogloss.corpus.source import Source
+from isogloss.corpus.source import SkipFileError, Source
 from isogloss.protocols import Record, Skip
 
 
@@ -40,6 +40,13 @@ class Format:
     def reader(self) -> str:
         """Return name and version, as records carry them."""
         return f"{self.name}/{self.version}"
+
+    def __call__(self, path: str, name: str) -> Iterator[Record | Skip]:
+        """Yield the records of one file, as the ``Reader`` protocol asks; ``name`` is its path relative to the root."""
+        try:
+            yield from self.read(Source(name, Path(path)), ReadOptions(), ReadReport())
+        except SkipFileError as error:
+            yield Skip(name, error.reason, error.detail)
 
     def read(self, source: Source, options: ReadOptions, report: ReadReport) -> Iterator[Record | Skip]:
         """Import the reader and read one source."""

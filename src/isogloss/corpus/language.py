@@ -122,7 +122,7 @@ def _model() -> _Model:
         np.asarray(prior, np.float32)[keep],
         labels,
         np.array([labels.index(name) for name in folded], np.int64),
-        np.frombuffer(moves, np.uint16 if moves.itemsize == 2 else np.uint32).astype(np.uint32),
+        np.frombuffer(moves, np.uint16 if moves.itemsize == 2 else np.uint32).astype(np.uint32, copy=False),
         np.frombuffer(row, np.uint16 if row.itemsize == 2 else np.uint32).astype(np.int64) << 8,
         np.asarray(feature, np.int32),
     )

@@ -79,6 +79,14 @@ def test_readers_are_found_by_their_files_and_imported_when_needed():
     assert result.stdout.strip() == "[]"
 
 
+def test_formats_are_readers(tmp_path):
+    (tmp_path / "a.md").write_text("# A\n\nx")
+    (tmp_path / "b.md").write_text("")
+    reader = named_format("md")
+    assert [item.id for item in reader(str(tmp_path / "a.md"), "docs/a.md")] == ["docs/a.md"]
+    assert [item.reason for item in reader(str(tmp_path / "b.md"), "b.md")] == ["empty"]
+
+
 def test_suffixes_belong_to_one_reader():
     known = [suffix for form in formats().values() for suffix in form.suffixes]
     assert len(known) == len(set(known))
