@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def add(
     """Bring a store up to date with a source; see ``Collection.add``."""
     started = time.perf_counter()
     loaded, notes = ensure(store, () if dry_run else encoders, threads)
-    items, root_path, reading = _open_source(source, options)
+    items, root_path, reading = _open_source(source, _without_index(source, options, store.path))
     run = _start(store, loaded, root_path, prefix, dry_run, progress)
     for encoder in loaded:  # what an interrupted run left behind comes first
         if encoder.speed == "fast" and not dry_run:
@@ -69,6 +70,21 @@ def add(
 
 def _run_of(run: Run, encoder: IndexEncoder) -> EncoderRun:
     return run.report.encoders.setdefault(encoder.name, EncoderRun())
+
+
+def _without_index(
+    source: str | Path | Iterable[Record | Skip], options: ReadOptions | None, index: Path
+) -> ReadOptions | None:
+    """Leave the index itself out of what is read, whatever its name, where it lies inside the source."""
+    from isogloss.corpus.options import ReadOptions
+
+    if not isinstance(source, (str, Path)) or str(source) == STDIN:
+        return options
+    inside = os.path.relpath(os.path.realpath(index), os.path.realpath(source))
+    if inside.startswith(os.pardir) or inside == os.curdir:
+        return options
+    options = options or ReadOptions()
+    return replace(options, exclude=(*options.exclude, Path(inside).as_posix()))
 
 
 def _open_source(

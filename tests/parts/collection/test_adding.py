@@ -203,6 +203,12 @@ def test_languages_outside_the_card_are_words_only(
     assert collection.search("Wärmeleitung in Platten").hits[0].document == "german.txt"
 
 
+def test_an_index_inside_the_folder_is_not_read(make: Callable[..., Collection], docs: Path) -> None:
+    collection = make("docs/my-index")
+    assert counts(collection.add(docs)) == (6, 0, 0, 0)
+    assert counts(collection.add(docs)) == (0, 0, 0, 6)
+
+
 def test_two_writers(make: Callable[..., Collection], tmp_path: Path) -> None:
     make()
     with pytest.raises(IndexBusyError, match="busy"):
