@@ -8,6 +8,7 @@ import os
 import re
 import sysconfig
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from isogloss.collection.results import AddReport, SearchResult
 
 QUESTIONS = (
-    "how do I read one file out of an archive",
-    "run a function again after some seconds",
-    "find the lines that differ between two texts",
+    "unpack a compressed archive into a folder",
+    "break a long paragraph into lines of equal width",
+    "count how often each element occurs in a list",
 )
 """What the demonstration asks."""
 
@@ -42,7 +43,7 @@ class DocsReport:
     folder
         Where the files lie.
     files
-        Markdown files written, one a module.
+        Markdown files written: one a module, a public class (with its methods) or a function.
     entries
         Documentation strings in them: modules, classes, functions and methods.
     """
@@ -57,7 +58,7 @@ class DocsReport:
 
 
 def export_docs(folder: str | Path, *, library: str | Path | None = None) -> DocsReport:
-    """Write the documentation strings of the standard library to one Markdown file a module.
+    """Write the documentation strings of the standard library to Markdown files.
 
     The sources are parsed, never imported, so nothing runs; private names and test code are left out. The same
     Python gives the same files, and files that are right already are not touched.
@@ -75,20 +76,30 @@ def export_docs(folder: str | Path, *, library: str | Path | None = None) -> Doc
         Where fewer than 50 documented modules are found: this Python came without its sources.
     """
     root = Path(library or sysconfig.get_paths()["stdlib"])
-    pages = {name: page for name, path in _modules(root) if (page := _page(name, path))}
-    if len(pages) < _FEWEST_MODULES and library is None:
+    pages: dict[str, str] = {}
+    used: Counter[str] = Counter()  # by lower case: some file systems take Lock and lock for the same name
+    modules = 0
+    for name, path in _modules(root):
+        found = _pages(name, path)
+        modules += bool(found)
+        for title, text in found:
+            used[title.lower()] += 1
+            number = used[title.lower()]
+            pages[f"{title}.md" if number == 1 else f"{title}-{number}.md"] = text
+    if modules < _FEWEST_MODULES and library is None:
         raise CorpusError(
             f"the sources of Python's standard library are not in {root}",
-            f"{len(pages)} documented modules were found there",
+            f"{modules} documented modules were found there",
             "use a Python with its library's sources, or add a folder of your own: isogloss add DIR",
         )
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    for name, (text, _) in pages.items():
-        path = target / f"{name}.md"
+    for file, text in pages.items():
+        path = target / file
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
-    return DocsReport(str(target), len(pages), sum(entries for _, entries in pages.values()))
+    entries = sum(len(re.findall(r"(?m)^#+ ", text)) for text in pages.values())
+    return DocsReport(str(target), len(pages), entries)
 
 
 def _modules(root: Path) -> Iterator[tuple[str, Path]]:
@@ -105,31 +116,33 @@ def _modules(root: Path) -> Iterator[tuple[str, Path]]:
                     yield ".".join(parts), path
 
 
-def _page(name: str, path: Path) -> tuple[str, int] | None:
-    """Return the Markdown of one module and its number of entries; None where nothing is documented."""
+def _pages(name: str, path: Path) -> list[tuple[str, str]]:
+    """Return title and Markdown of a module and of each documented class and function in it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old escapes in the library's own strings
             tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, OSError):
-        return None  # a template or a broken file is no module
-    sections = list(_sections(tree, name))
+        return []  # a template or a broken file is no module
     own = ast.get_docstring(tree)
-    if not sections and not own:
-        return None
-    head = f"# {name}\n\n{_body(own)}\n" if own else f"# {name}\n"
-    return "\n".join([head, *sections]), len(sections) + bool(own)
-
-
-def _sections(tree: ast.AST, owner: str, level: int = 2) -> Iterator[str]:
+    pages = [(name, f"# {name}\n\n{_body(own)}\n")] if own else []
     for node in ast.iter_child_nodes(tree):
-        if not isinstance(node, _Definition) or node.name.startswith("_"):
-            continue
-        text = ast.get_docstring(node)
-        if text:
-            yield f"{'#' * level} {owner}.{node.name}{_signature(node)}\n\n{_body(text)}\n"
-        if isinstance(node, ast.ClassDef):
-            yield from _sections(node, f"{owner}.{node.name}", min(level + 1, 6))
+        if isinstance(node, _Definition) and not node.name.startswith("_"):
+            sections = list(_sections(node, name, 1))
+            if sections:
+                pages.append((f"{name}.{node.name}", "\n".join(sections)))
+    return pages
+
+
+def _sections(node: _Definition, owner: str, level: int) -> Iterator[str]:
+    """Yield the documented parts of a definition, each under a heading: itself, then what a class holds."""
+    text = ast.get_docstring(node)
+    if text:
+        yield f"{'#' * level} `{owner}.{node.name}{_signature(node)}`\n\n{_body(text)}\n"
+    if isinstance(node, ast.ClassDef):
+        for part in node.body:
+            if isinstance(part, _Definition) and not part.name.startswith("_"):
+                yield from _sections(part, f"{owner}.{node.name}", min(level + 1, 6))
 
 
 def _signature(node: _Definition) -> str:

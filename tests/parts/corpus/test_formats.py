@@ -337,3 +337,15 @@ def test_a_reader_that_fails_in_an_unforeseen_way_costs_its_file_only(tmp_path, 
     items = list(read(tmp_path, report=report))
     assert [(item.id, getattr(item, "reason", "")) for item in items] == [("a.md", "broken"), ("b.txt", "")]
     assert "ZeroDivisionError" in items[0].detail
+
+
+@pytest.mark.parametrize(
+    ("heading", "shown"),
+    [
+        ("os.path_exists and `f(**kwargs, __x__)`", "os.path_exists and f(**kwargs, __x__)"),
+        ("_all_ of **it** and [a link](x.md)", "all of it and a link"),
+        ("``a`b`` c", "a`b c"),
+    ],
+)
+def test_a_markdown_heading_loses_its_marks_and_keeps_its_names(heading, shown):
+    assert [text for _, _, text in document(f"# {heading}\n\nText.\n", "markdown").headings] == [shown]

@@ -21,7 +21,11 @@ _LINE = re.compile(
     re.MULTILINE,
 )
 _TAIL = re.compile(r"(?:^|[ \t]+)#+[ \t]*$")
-_INLINE = re.compile(r"!?\[([^\]\[]*)\]\([^()\s]*\)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|\s*\{#[^}]*\}$")
+# code as it stands, a link's text; emphasis goes, but never an underscore inside a word
+_INLINE = re.compile(
+    r"(`+)(?P<code>.+?)\1(?!`)|!?\[(?P<link>[^\]\[]*)\]\([^()\s]*\)|[*`]{1,3}(?=\S)|(?<=\S)[*`]{1,3}"
+    r"|(?<!\w)_{1,3}(?=\S)|(?<=\S)_{1,3}(?!\w)|\s*\{#[^}]*\}$"
+)
 _NO_PARAGRAPH = re.compile(r"\s*$| {4}|\t| {0,3}(?:>|#{1,6}\s|[-*+]\s|\d{1,9}[.)]\s|\||```|~~~)")
 _FRONT = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _PAIR = re.compile(r"^([A-Za-z_][\w-]*):[ \t]+(\S[^\n]*)$", re.MULTILINE)
@@ -85,7 +89,7 @@ def _underlined(text: str, match: re.Match[str], found: list[tuple[int, int, str
 
 
 def _clean(name: str) -> str:
-    return _INLINE.sub(lambda match: match[1] or "", name).strip()
+    return _INLINE.sub(lambda match: match["code"] or match["link"] or "", name).strip()
 
 
 def _plain(value: str) -> Scalar:
