@@ -77,7 +77,7 @@ def resolve(folder: str | Path, *, max_length: int | None = None, name: str = ""
     length = _max_length(max_length, sentence, tokenizer, positions, notes)
     pooling, include = _pooling(folder, modules, notes)
     steps = _steps(folder, modules)
-    prompts, warnings = _prompts(card, name, str(config.get("_name_or_path", "")))
+    prompts, warnings = _prompts(card, name, str(config.get("_name_or_path", "")), notes)
     lower = bool(sentence[1].get("do_lower_case", False))
     side = "left" if tokenizer.get("truncation_side") == "left" else "right"
     return ModelPlan(
@@ -297,8 +297,14 @@ def _dense(folder: Path) -> DenseStep:
     return DenseStep(folder, inputs, outputs, bool(config.get("bias", True)), activation.rpartition(".")[2], residual)
 
 
-def _prompts(card: Mapping[str, Any], name: str, ancestor: str) -> tuple[Choice[Mapping[str, str]], list[str]]:
-    """Decide the prompt of each role, as ``encode_query`` and ``encode_document`` of sentence-transformers do."""
+def _prompts(
+    card: Mapping[str, Any], name: str, ancestor: str, notes: list[str]
+) -> tuple[Choice[Mapping[str, str]], list[str]]:
+    """Decide the prompt of each role, by the order that sentence-transformers documents.
+
+    Queries take ``query``; documents the first of ``document``, ``passage``, ``corpus``; the default prompt is for
+    inputs without a role only, so that documents never get a query's prompt.
+    """
     saved = {str(key): str(value or "") for key, value in (card.get("prompts") or {}).items()}
     default = card.get("default_prompt_name")
     if default is not None and default not in saved:
@@ -308,8 +314,12 @@ def _prompts(card: Mapping[str, Any], name: str, ancestor: str) -> tuple[Choice[
             "correct the file",
         )
     plain = saved.get(str(default), "")
-    document = next((saved[key] for key in ("document", "passage", "corpus") if key in saved), plain)
-    prompts = {"query": saved.get("query", plain), "document": document, "": plain}
+    document = next((saved[key] for key in ("document", "passage", "corpus") if key in saved), "")
+    prompts = {"query": saved.get("query", ""), "document": document, "": plain}
+    if document and "document" not in saved:
+        notes.append(
+            f"documents get {document!r}; sentence-transformers 6.2 looks for the name 'document' and uses none"
+        )
     said: tuple[tuple[str, Any], ...] = (("config_sentence_transformers.json", saved),) if saved else ()
     warnings = []
     family = known_prefixes(name) or known_prefixes(ancestor)

@@ -72,24 +72,29 @@ def find_model(name: str) -> Path:
         if folder is not None and is_model(folder):
             return folder
         tried.append(place)
-    raise ModelError(f"no model named {name} is on this machine", "; ".join(tried), f"isogloss pull {name}")
+    fix = f"isogloss pull {name}" if not _is_path(full) else "give the folder that has modules.json or config.json"
+    raise ModelError(f"no model named {name} is on this machine", "; ".join(tried), fix)
 
 
 def _places(name: str) -> Iterator[tuple[str, Path | None]]:
     """Yield ``(words for the error message, folder or None)`` of each place where the model may be."""
     folder = Path(name).expanduser()
     exists = folder.is_dir()
-    looks_like_path = exists or name.startswith((".", "~", os.sep))
     yield (
         f"the folder {folder} {'has no config.json or modules.json' if exists else 'does not exist'}",
         folder if exists else None,
     )
-    if looks_like_path:
+    if _is_path(name):
         return
     for package in package_names(name):
         yield f"no installed package {package} carries it", package_folder(package)
     for cache in hub_caches():
         yield f"the hub cache {cache} does not have it", cached_snapshot(cache, name)
+
+
+def _is_path(name: str) -> bool:
+    """Say whether a name can only be a folder of this machine."""
+    return name.startswith((".", "~", os.sep)) or Path(name).is_dir()
 
 
 def is_model(folder: Path) -> bool:

@@ -291,7 +291,11 @@ class TransformerEncoder(EncoderSurface):
         texts = as_texts(inputs)
         tokens = self.tokenizer(texts, spans=True)
         lengths = np.minimum(tokens.full, self.window)
-        found: list[Dense] = [np.zeros((0, len(layers), engine.architecture.width), np.float32)] * len(texts)
+        if not texts:
+            nothing = np.zeros(1, np.int64)
+            values = np.zeros((0, len(layers), engine.architecture.width), np.float32)
+            return Ragged(values, nothing), Ragged(np.zeros((0, 2), np.int64), nothing)
+        found: list[Dense] = [np.zeros(0, np.float32)] * len(texts)
         for batch in length_batches(lengths, TOKEN_BUDGET):
             stacked = np.stack(engine.states(padded([tokens.ids[i] for i in batch]), lengths[batch], chosen), axis=2)
             for row, i in zip(stacked, batch, strict=True):
