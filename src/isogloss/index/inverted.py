@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from isogloss.arrays import CSR, Bitmap, Dense, Hits, Rows, Vectors, charge, pad_hits, top_k
 from isogloss.compiled import numba_available, numba_loaded
 from isogloss.errors import UsageError
-from isogloss.index.inverted_bulk import MOST, Plan, Ready, saturation, search_many
+from isogloss.index.inverted_bulk import MOST, Plan, Ready, make_ready, saturation, search_many
 from isogloss.index.postings import Postings, flags_of
 from isogloss.text.hashing import number_hashes
 
@@ -271,7 +271,7 @@ class Inverted:
     # ------------------------------------------------------------------ many queries
 
     def _worth_a_kernel(self, queries: CSR, k: int) -> bool:
-        if len(queries) < FEW_QUERIES or k > MOST or not numba_available():
+        if len(queries) < FEW_QUERIES or k > MOST or not numba_available() or (queries.values < 0).any():
             return False
         if numba_loaded():
             return True
@@ -285,32 +285,28 @@ class Inverted:
             whole = self._segments[0]
         else:
             whole = Postings.merge_flagged(self._segments, self._flags)
-        norms = self._norms(whole.lengths, self._layout.average)
-        parts = np.empty(len(whole.positions), np.float32)
-        for start in range(0, len(parts), 1 << 20):
-            piece = slice(start, start + (1 << 20))
-            parts[piece] = saturation(whole.counts[piece], norms[whole.positions[piece]])
-        return Ready(whole.terms, whole.offsets, np.ascontiguousarray(whole.positions), parts, whole.rows)
+        return make_ready(whole, self._norms(whole.lengths, self._layout.average))
 
     def _search_many(self, queries: CSR, k: int, allow: Bitmap | None) -> Hits:
         ready = self._ready
         terms, numbers = number_hashes(queries.indices)
-        starts, stops = Postings(
-            ready.terms, ready.offsets, ready.slots, ready.saturation, ready.rows, _NO_LENGTHS
-        ).find(terms)
+        starts, stops = ready.postings.find(terms)
         frequencies = stops - starts
         idf = self._weights(frequencies)
         owners = np.repeat(np.arange(len(queries)), np.diff(queries.offsets))
         order = np.lexsort((numbers, frequencies[numbers], owners))
+        order = order[frequencies[numbers[order]] > 0]
         chosen = numbers[order]
-        plan = Plan(queries.offsets, starts[chosen], stops[chosen], idf[chosen] * queries.values[order])
-        read = int((plan.stops - plan.starts).sum())
+        offsets = np.zeros(len(queries) + 1, np.int64)
+        np.cumsum(np.bincount(owners[order], minlength=len(queries)), out=offsets[1:])
+        places = np.searchsorted(ready.postings.terms, terms)
+        plan = Plan(offsets, places[chosen], idf[chosen] * queries.values[order])
+        read = int(frequencies[chosen].sum())
         charge(multiply_adds=read, bytes_read=8 * read, random_reads=len(chosen))
-        allowed = None if allow is None else flags_of(ready.rows, allow)
+        allowed = None if allow is None else flags_of(ready.postings.rows, allow)
         return search_many(ready, plan, k, allowed, self.threads)
 
 
-_NO_LENGTHS = np.zeros(0)
 _NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 

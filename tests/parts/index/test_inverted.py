@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isogloss.arrays import CSR, counting, top_k
+from isogloss.arrays import CSR, Hits, counting, top_k
 from isogloss.compiled import numba_available
 from isogloss.encoders.lexical import WordEncoder
 from isogloss.errors import UsageError
@@ -170,6 +170,33 @@ def test_the_kernel_equals_numpy_to_the_bit(seed, k, dense, threads):
     queries = csr(random_counts(seed + 1, 130, terms=3 if dense else 500, longest=4))
     for allow in (None, draw.random(300) < 0.5):
         equal_hits(index._search_many(queries, k, allow), index.search(queries, k, allow))
+
+
+@needs_numba
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_kernel_equals_numpy_over_several_blocks(threads):
+    draw = np.random.default_rng(9)
+    n = 2 * inverted_bulk.BLOCK + 700
+    # words 0-2 are frequent (kept as one weight a document), the others rare; word 40 stands in the last document only
+    chances = np.array([0.9, 0.5, 0.2, *0.1 / np.arange(1, 38)])
+    documents = [
+        {int(word): int(draw.integers(1, 4)) for word in np.flatnonzero(draw.random(40) < chances)} for _ in range(n)
+    ]
+    documents[-1][40] = 1
+    index = index_of(documents, threads=threads)
+    queries = csr(
+        [{int(w): 1 for w in draw.permutation(41)[: draw.integers(1, 6)]} for _ in range(300)] + [{40: 1, 0: 2}]
+    )
+    assert (index._ready.dense_of >= 0).sum() == 3
+    for k in (1, 10, 300):
+        equal_hits(index._search_many(queries, k, None), index_by_numpy(index, queries, k))
+    allow = draw.random(n) < 0.01
+    equal_hits(index._search_many(queries, 10, allow), index_by_numpy(index, queries, 10, allow))
+
+
+def index_by_numpy(index, queries, k, allow=None):
+    parts = [index.search(queries.take(slice(i, i + 1)), k, allow) for i in range(len(queries))]
+    return Hits(np.concatenate([part.rows for part in parts]), np.concatenate([part.scores for part in parts]))
 
 
 @needs_numba
