@@ -270,7 +270,11 @@ def read_arrays(file: Path) -> tuple[dict[str, NDArray[Any]], Mapping[str, str]]
             kind, shape = np.dtype(_TYPES[entry["dtype"]]).newbyteorder("<"), tuple(entry["shape"])
             if last - first != kind.itemsize * int(np.prod(shape)):
                 raise ValueError(f"{name} has {last - first} bytes")
-            found[name] = np.memmap(file, kind, "r", 8 + size + first, shape) if last > first else np.zeros(shape, kind)
+            found[name] = (
+                np.asarray(np.memmap(file, kind, "r", 8 + size + first, shape))
+                if last > first
+                else np.zeros(shape, kind)
+            )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{file} cannot be read", f"{type(error).__name__}: {error}", "get the model again") from error
     return found, about

@@ -98,9 +98,11 @@ class WordPiece:
         if reason := unlike_bert(plan):
             raise ModelError(f"{path} is not an uncased BERT WordPiece", reason, "use it through tokenizers instead")
         vocab: dict[str, int] = plan["model"]["vocab"]
-        tokens = sorted(vocab, key=vocab.__getitem__)
-        if vocab[tokens[-1]] != len(tokens) - 1:
-            raise ModelError(f"{path} has gaps in its numbering", f"{len(tokens):,} tokens", "renumber the vocabulary")
+        tokens, numbers = list(vocab), list(vocab.values())
+        if numbers != list(range(len(numbers))):
+            tokens = sorted(vocab, key=vocab.__getitem__)
+        if sorted(numbers) != list(range(len(numbers))):
+            raise ModelError(f"{path} has gaps or repetitions in its numbering", f"{len(tokens):,} tokens", "renumber the vocabulary")
         return cls(tokens)
 
     def to_json(self) -> str:
