@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -217,9 +218,11 @@ def _undo(run: Run) -> None:
 
 def _write(run: Run, records: Sequence[Record], states: Sequence[bytes]) -> None:
     """Store new and changed documents with all that the fast encoders say of them, in one commit."""
-    chunked = list(chunk_many(records, budget=run.budget, count=run.count))
-    languages = detect([record.text for record in records])
-    sketches = sketch([record.text for record in records])
+    texts = [record.text for record in records]
+    with ThreadPoolExecutor(2) as pool:  # the three take turns with Python and run their kernels side by side
+        detected, sketched = pool.submit(detect, texts), pool.submit(sketch, texts)
+        chunked = list(chunk_many(records, budget=run.budget, count=run.count))
+        languages, sketches = detected.result(), sketched.result()
     documents = [
         _document(run, record, state, chunks, language, sketches[i])
         for i, (record, state, chunks, language) in enumerate(zip(records, states, chunked, languages, strict=True))
