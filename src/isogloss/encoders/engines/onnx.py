@@ -125,7 +125,7 @@ class FileEngine:
     def __init__(self, path: Path) -> None:
         self.session = open_session(path, folder=path.parent)
         self.inputs = {item.name for item in self.session.get_inputs()}
-        unknown = self.inputs - {"input_ids", "attention_mask", "token_type_ids", "position_ids"}
+        unknown = self.inputs - {"input_ids", "attention_mask", "token_type_ids"}
         outputs = {item.name: len(item.shape) for item in self.session.get_outputs()}
         named = [name for name in ("last_hidden_state", "token_embeddings") if name in outputs]
         deep = named or [name for name, rank in outputs.items() if rank == 3]
@@ -143,7 +143,6 @@ class FileEngine:
             "input_ids": ids,
             "attention_mask": (columns < lengths[:, None]).astype(np.int64),
             "token_type_ids": np.zeros_like(ids),
-            "position_ids": np.broadcast_to(columns, ids.shape),
         }
         found = self.session.run([self.output], {name: feed[name] for name in self.inputs})[0]
         return np.asarray(found, np.float32)
