@@ -14,7 +14,7 @@ from isogloss.compiled import kernel, numba_available, numba_loaded
 from isogloss.errors import CorruptIndexError, UsageError
 from isogloss.text.hashing import number_hashes
 
-BULK = 500_000
+BULK = 50_000
 """From so many postings on a kernel builds a segment, where Numba is imported already."""
 
 

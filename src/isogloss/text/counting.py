@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isogloss.compiled import kernel, numba_available, numba_loaded
-from isogloss.text.hashing import byte_kinds, scan_words
+from isogloss.text.hashing import Scanned, hash_terms, scan_words
 from isogloss.text.words import WordRules
 
 BLOCK = 8_000_000
@@ -65,16 +65,33 @@ def _count_few(texts: Sequence[str], rules: WordRules) -> Counts:
 
 
 def _count_block(texts: Sequence[str], rules: WordRules) -> Counts:
+    if len(texts) == 1 and len(texts[0]) > BLOCK:
+        return _count_long(texts[0], rules)
     raw, bounds = _bytes_of(texts)
-    scanned = scan_words(np.frombuffer(raw, np.uint8), bounds, byte_kinds())
+    scanned = scan_words(np.frombuffer(raw, np.uint8), bounds)
     tokens, offsets = scanned[0], scanned[1]
-    terms, lengths = _terms_of(raw, scanned[2:], rules)
+    terms, lengths = _terms_of(raw, scanned, rules)
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
     # ranks instead of hashes, so that a rank and a count fit one integer to sort by
     distinct, ranks = np.unique(terms, return_inverse=True)
     out_offsets, cells = _count(tokens, offsets, starts, ranks.astype(np.int64), len(distinct))
     return out_offsets, distinct[cells >> 32], (cells & 0xFFFFFFFF).astype(np.float32)
+
+
+def _count_long(text: str, rules: WordRules) -> Counts:
+    """Count a text that is longer than a block in pieces, cut at spaces."""
+    pieces, start = [], 0
+    while start < len(text):
+        cut = text.rfind(" ", start, start + BLOCK) if len(text) - start > BLOCK else len(text)
+        cut = cut if cut > start else text.find(" ", start + BLOCK)
+        pieces.append(text[start : cut if cut > start else len(text)])
+        start += len(pieces[-1])
+    # a piece without any space stays whole, however long it is
+    parts = [_count_block([piece, ""], rules) for piece in pieces]
+    hashes, places = np.unique(np.concatenate([part[1] for part in parts]), return_inverse=True)
+    counts = np.bincount(places, np.concatenate([part[2] for part in parts]), len(hashes))
+    return np.array([0, len(hashes)]), hashes, counts.astype(np.float32)
 
 
 def _bytes_of(texts: Sequence[str]) -> tuple[bytes, NDArray[np.int64]]:
@@ -90,25 +107,28 @@ def _bytes_of(texts: Sequence[str]) -> tuple[bytes, NDArray[np.int64]]:
     return raw, bounds
 
 
-def _terms_of(
-    raw: bytes,
-    scanned: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]],
-    rules: WordRules,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _terms_of(raw: bytes, scanned: Scanned, rules: WordRules) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the term hashes of each distinct token, one after the other, and how many each has."""
-    keys, first, last, rough = scanned
-    asked = np.arange(len(keys)) if rules.changes_ascii else np.flatnonzero(rough)
-    spans = zip(first[asked].tolist(), last[asked].tolist(), strict=True)
-    answers = [rules.hashes(raw[a:b].decode("utf-8", "surrogatepass")) for a, b in spans]
+    _, _, keys, first, last, rough = scanned
     lengths = np.ones(len(keys), np.int64)
-    lengths[asked] = [len(answer) for answer in answers]
-    terms = np.empty(int(lengths.sum()), np.int64)
-    given = np.zeros(len(keys), np.bool_)
-    given[asked] = True
-    given = np.repeat(given, lengths)
-    terms[~given] = np.delete(keys, asked)
-    terms[given] = [term for answer in answers for term in answer]
-    return terms, lengths
+    chunks = np.flatnonzero(rough)
+    terms = [
+        rules.terms(raw[a:b].decode("utf-8", "surrogatepass"))
+        for a, b in zip(first[chunks].tolist(), last[chunks].tolist(), strict=True)
+    ]
+    lengths[chunks] = list(map(len, terms))
+    plain = ~rough
+    stems: list[str] = []
+    if rules.changes_ascii:
+        spans = zip(first[plain].tolist(), last[plain].tolist(), strict=True)
+        words = b" ".join([raw[a:b] for a, b in spans]).decode("ascii").lower().split()
+        stems = rules.finished(words)
+        lengths[plain] = [stem != "" for stem in stems]
+    hashes = np.empty(int(lengths.sum()), np.int64)
+    from_chunks = np.repeat(rough, lengths)
+    hashes[from_chunks] = hash_terms([term for found in terms for term in found])
+    hashes[~from_chunks] = hash_terms([stem for stem in stems if stem]) if rules.changes_ascii else keys[plain]
+    return hashes, lengths
 
 
 @kernel

@@ -24,6 +24,8 @@ _MIX_1, _MIX_2 = 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
 _MASK = 2**64 - 1
 # chunks that Python must cut are numbered in the same table as words, from another start
 _ROUGH_BASIS = _BASIS ^ 0x9E3779B97F4A7C15
+MANY = 500
+"""From so many terms on a kernel hashes them."""
 FEW = 50_000
 """Fewer hashes than this are numbered by NumPy."""
 
@@ -47,6 +49,22 @@ def hash_term(term: str) -> int:
     return min(value, WIDTH - 1)
 
 
+def hash_terms(terms: list[str]) -> NDArray[np.int64]:
+    """Return the hashes of many terms; a kernel computes them where Numba is imported already.
+
+    Examples
+    --------
+    >>> hash_terms(["heat", "head"]).tolist() == [hash_term("heat"), hash_term("head")]
+    True
+    """
+    if len(terms) < MANY or not numba_loaded() or not numba_available():
+        return np.array(list(map(hash_term, terms)), np.int64)
+    parts = [term.encode("utf-8", "surrogatepass") for term in terms]
+    bounds = np.zeros(len(parts) + 1, np.int64)
+    np.cumsum(list(map(len, parts)), out=bounds[1:])
+    return np.asarray(_hashed(np.frombuffer(b"".join(parts) + b" ", np.uint8), bounds))
+
+
 def byte_kinds() -> NDArray[np.uint8]:
     """Return what each byte is to the kernel: 0 parts words, 128 and up is not ASCII, else the lower-cased byte."""
     kinds = np.arange(256, dtype=np.uint8)
@@ -67,6 +85,17 @@ def finish(value: Any) -> Any:
     return min(np.int64(value >> np.uint64(1)), np.int64(WIDTH - 1))
 
 
+@kernel
+def _hashed(raw: Any, bounds: Any) -> Any:
+    hashes = np.empty(len(bounds) - 1, np.int64)
+    for term in range(len(hashes)):
+        value = np.uint64(_BASIS)
+        for byte in range(bounds[term], bounds[term + 1]):
+            value = (value ^ np.uint64(raw[byte])) * np.uint64(_PRIME)
+        hashes[term] = finish(value)
+    return hashes
+
+
 @inline
 def place(table: Any, keys: Any, key: Any) -> Any:
     """Return the place of ``key`` in an open table of numbers, or the free place where it belongs (kernels only)."""
@@ -77,17 +106,8 @@ def place(table: Any, keys: Any, key: Any) -> Any:
     return at
 
 
-@inline
-def doubled(array: Any) -> Any:
-    """Return a copy of twice the length (kernels only)."""
-    larger = np.empty(2 * len(array), array.dtype)
-    larger[: len(array)] = array
-    return larger
-
-
-@inline
-def regrown(table: Any, keys: Any, used: Any) -> Any:
-    """Return a table of four times the size with the same keys (kernels only)."""
+@kernel
+def _regrown(table: Any, keys: Any, used: Any) -> Any:
     larger = np.full(4 * len(table), -1, np.int32)
     for number in range(used):
         larger[place(larger, keys, keys[number])] = number
@@ -95,17 +115,62 @@ def regrown(table: Any, keys: Any, used: Any) -> Any:
 
 
 @kernel
-def scan_words(raw: Any, bounds: Any, kinds: Any) -> Any:  # noqa: C901
+def _scan(source: Any, table: Any, found: Any, tokens: Any, offsets: Any, state: Any) -> Any:
+    # nothing is allocated here: counting references to arrays that change would cost more than the work
+    raw, bounds, kinds = source
+    keys, first, last, rough = found
+    text, used = state
+    count = offsets[text]
+    while text < len(bounds) - 1:
+        at, end = bounds[text], bounds[text + 1]
+        while at < end:
+            if kinds[raw[at]] == 0:
+                at += 1
+                continue
+            begin, value, kind, other = at, np.uint64(_BASIS), kinds[raw[at]], np.uint8(0)
+            while kind != 0:  # the byte after a text parts words
+                other |= kind
+                value = (value ^ np.uint64(kind)) * np.uint64(_PRIME)
+                at += 1
+                kind = kinds[raw[at]]
+            if other >= 128:
+                value = np.uint64(_ROUGH_BASIS)
+                for byte in range(begin, at):
+                    value = (value ^ np.uint64(raw[byte])) * np.uint64(_PRIME)
+            key = finish(value)
+            spot = place(table, keys, key)
+            if table[spot] < 0:
+                if 2 * used >= len(table):
+                    return text, used
+                keys[used], first[used], last[used], rough[used] = key, begin, at, other >= 128
+                table[spot] = used
+                used += 1
+            tokens[count] = table[spot]
+            count += 1
+        text += 1
+        offsets[text] = count
+    return text, used
+
+
+Scanned = tuple[
+    NDArray[np.int32],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.bool_],
+]
+
+
+def scan_words(raw: NDArray[np.uint8], bounds: NDArray[np.int64]) -> Scanned:
     """Cut UTF-8 bytes into lower-cased ASCII words and chunks that hold other characters, and number the distinct ones.
 
     Parameters
     ----------
     raw
-        ``(bytes,)`` uint8; each text is followed by one byte that parts words.
+        ``(bytes,)`` uint8; each text ends with a byte that parts words.
     bounds
         ``(n + 1,)`` int64 first byte of each text.
-    kinds
-        ``byte_kinds()``.
 
     Returns
     -------
@@ -113,69 +178,45 @@ def scan_words(raw: Any, bounds: Any, kinds: Any) -> Any:  # noqa: C901
         Tokens (int32 numbers in order), their offsets by text ``(n + 1,)``, and of each number: hash, first byte, last
         byte + 1, and whether it is a chunk for Python.
     """
-    table = np.full(1 << 12, -1, np.int32)
-    keys, first = np.empty(1 << 11, np.int64), np.empty(1 << 11, np.int64)
-    last, rough = np.empty(1 << 11, np.int64), np.empty(1 << 11, np.bool_)
-    tokens = np.empty(max(64, len(raw) // 5), np.int32)
-    offsets = np.zeros(len(bounds), np.int64)
-    count = used = 0
-    for text in range(len(bounds) - 1):
-        at, end = bounds[text], bounds[text + 1]
-        while at < end:
-            if kinds[raw[at]] == 0:
-                at += 1
-                continue
-            begin, value, other = at, np.uint64(_BASIS), False
-            while at < end:
-                kind = kinds[raw[at]]
-                if kind == 0:
-                    break
-                other |= kind >= 128
-                value = (value ^ np.uint64(kind)) * np.uint64(_PRIME)
-                at += 1
-            if other:
-                value = np.uint64(_ROUGH_BASIS)
-                for byte in range(begin, at):
-                    value = (value ^ np.uint64(raw[byte])) * np.uint64(_PRIME)
-            key = finish(value)
-            spot = place(table, keys, key)
-            if table[spot] < 0:
-                if used == len(keys):
-                    keys, first, last, rough = doubled(keys), doubled(first), doubled(last), doubled(rough)
-                    if used * 3 > len(table):
-                        table = regrown(table, keys, used)
-                    spot = place(table, keys, key)
-                keys[used], first[used], last[used], rough[used] = key, begin, at, other
-                table[spot] = used
-                used += 1
-            if count == len(tokens):
-                tokens = doubled(tokens)
-            tokens[count] = table[spot]
-            count += 1
-        offsets[text + 1] = count
-    return tokens[:count], offsets, keys[:used], first[:used], last[:used], rough[:used]
+    most = len(raw) // 2 + 1  # memory that is not touched costs nothing
+    keys, first, last = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    rough = np.empty(most, np.bool_)
+    found = (keys, first, last, rough)
+    tokens, offsets = np.empty(most, np.int32), np.zeros(len(bounds), np.int64)
+    table, text, used = np.full(1 << 16, -1, np.int32), 0, 0
+    while True:
+        text, used = _scan((raw, bounds, byte_kinds()), table, found, tokens, offsets, (text, used))
+        if text == len(bounds) - 1:
+            return tokens[: offsets[-1]], offsets, keys[:used], first[:used], last[:used], rough[:used]
+        table = _regrown(table, keys, used)
 
 
 @kernel
-def _number(hashes: Any) -> Any:
-    table = np.full(1 << 12, -1, np.int32)
-    keys = np.empty(1 << 11, np.int64)
-    numbers = np.empty(len(hashes), np.int32)
-    used = 0
-    for i in range(len(hashes)):
-        key = hashes[i]
+def _number(hashes: Any, table: Any, keys: Any, numbers: Any, state: Any) -> Any:
+    at, used = state
+    while at < len(hashes):
+        key = hashes[at]
         spot = place(table, keys, key)
         if table[spot] < 0:
-            if used == len(keys):
-                keys = doubled(keys)
-                if used * 3 > len(table):
-                    table = regrown(table, keys, used)
-                spot = place(table, keys, key)
+            if 2 * used >= len(table):
+                return at, used
             keys[used] = key
             table[spot] = used
             used += 1
-        numbers[i] = table[spot]
-    return keys[:used], numbers
+        numbers[at] = table[spot]
+        at += 1
+    return at, used
+
+
+def _numbered(hashes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the distinct hashes in the order of their first appearance, and the number of each given one."""
+    keys, numbers = np.empty(len(hashes), np.int64), np.empty(len(hashes), np.int32)
+    table, at, used = np.full(1 << 16, -1, np.int32), 0, 0
+    while True:
+        at, used = _number(hashes, table, keys, numbers, (at, used))
+        if at == len(hashes):
+            return keys[:used], numbers
+        table = _regrown(table, keys, used)
 
 
 def number_hashes(hashes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -190,7 +231,7 @@ def number_hashes(hashes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
     """
     worth = len(hashes) >= (FEW if numba_loaded() else 40 * FEW)
     if worth and numba_available():
-        keys, numbers = _number(hashes)
+        keys, numbers = _numbered(np.ascontiguousarray(hashes))
         order = np.argsort(keys)
         ranks = np.empty(len(keys), np.int32)
         ranks[order] = np.arange(len(keys), dtype=np.int32)

@@ -62,8 +62,8 @@ def stemmer_version(language: str | None) -> str:
 
 
 @functools.cache
-def stemmer(language: str | None) -> Callable[[str], str] | None:
-    """Return the function that stems one lower-case word of a language, or None where words stay as they are.
+def stemmer(language: str | None) -> Callable[[list[str]], list[str]] | None:
+    """Return the function that stems lower-case words of a language, or None where words stay as they are.
 
     Porter, "Snowball: a language for stemming algorithms" (2001), https://snowballstem.org. The compiled PyStemmer is
     used; the pure Python package gives the same stems at thirty times the cost.
@@ -77,8 +77,8 @@ def stemmer(language: str | None) -> Callable[[str], str] | None:
 
     Examples
     --------
-    >>> stemmer("en")("connections"), stemmer(None)
-    ('connect', None)
+    >>> stemmer("en")(["connections", "connected"]), stemmer(None)
+    (['connect', 'connect'], None)
     """
     check_language(language)
     if language not in SNOWBALL:
@@ -87,11 +87,11 @@ def stemmer(language: str | None) -> Callable[[str], str] | None:
     return make(SNOWBALL[language])
 
 
-def _snowball() -> tuple[Callable[[str], Callable[[str], str]], str]:
+def _snowball() -> tuple[Callable[[str], Callable[[list[str]], list[str]]], str]:
     try:
         import Stemmer
     except ImportError as error:
         raise MissingExtraError(
             "words cannot be stemmed", "the package PyStemmer is not installed", "run: pip install PyStemmer"
         ) from error
-    return lambda name: Stemmer.Stemmer(name).stemWord, str(Stemmer.version())
+    return lambda name: Stemmer.Stemmer(name).stemWords, str(Stemmer.version())

@@ -82,6 +82,10 @@ class WordRules:
                 found.extend((term, start, end) for term in self._of_raw(match[0]))
         return found
 
+    def terms(self, text: str) -> list[str]:
+        """Return the words of a text in order, without spans."""
+        return [term for term, _, _ in self.words(text)]
+
     def hashes(self, text: str) -> list[int]:
         """Return the hashes of the words of a text, in the order of ``words``."""
         found: list[int] = []
@@ -109,7 +113,7 @@ class WordRules:
         if terms is None:
             word = normal_form(raw)
             if raw.isascii() or _is_one_word(word):
-                terms = self._finished(word)
+                terms = tuple(filter(None, self.finished([word])))
             else:  # a compatibility form that hides a space or a sign, such as ½ or ﷺ
                 terms = tuple(term for piece in _pieces(word) for term in self._of_piece(piece))
             _remember(self._terms, raw, terms)
@@ -119,17 +123,17 @@ class WordRules:
         match = word_pattern().fullmatch(piece)
         if match is not None and match.lastindex:
             return tuple(term for term, _, _ in _pairs([(char, 0, 0) for char in _clusters(piece)]))
-        return self._finished(piece)
+        return tuple(filter(None, self.finished([piece])))
 
-    def _finished(self, word: str) -> tuple[str, ...]:
-        """Leave out stop words, stem, and take accents off; ``word`` is in normal form."""
-        plain = without_accents(word) if self.fold_accents else word
-        if plain in self._left_out:
-            return ()
+    def finished(self, words: list[str]) -> list[str]:
+        """Stem words in normal form and take their accents off; those that are left out become empty strings."""
+        folded = list(map(without_accents, words)) if self.fold_accents else words
+        left_out = [word in self._left_out for word in folded]
         if self._stem is not None:
-            word = self._stem(word)
-            plain = without_accents(word) if self.fold_accents else word
-        return (plain,) if plain else ()
+            folded = self._stem(words)
+            if self.fold_accents:
+                folded = list(map(without_accents, folded))
+        return ["" if out else word for word, out in zip(folded, left_out, strict=True)]
 
     def _units(self, run: str, start: int) -> Iterator[Word | None]:
         """Yield the characters of an unspaced run with their spans, and None where a spaced word parts them."""
@@ -143,7 +147,7 @@ class WordRules:
                     yield from ((char, a, b) for char in _clusters(piece[0]))
                 else:  # a squared sign such as ㎏
                     yield None
-                    yield from ((term, a, b) for term in self._finished(piece[0]))
+                    yield from ((term, a, b) for term in self.finished([piece[0]]) if term)
                     yield None
 
     def _unspaced_hashes(self, run: str) -> list[int]:

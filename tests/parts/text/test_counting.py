@@ -97,12 +97,23 @@ def test_bulk_is_cut_into_blocks_and_joined(monkeypatch):
 
 
 @needs_numba
+@given(st.lists(st.one_of(PIECES, st.text(max_size=6)), min_size=30, max_size=120).map("".join))
+def test_a_text_longer_than_a_block_is_counted_in_pieces(text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counting, "BLOCK", 40)
+        ours = counting._count_block([text], WordRules())
+    for array, twin in zip(ours, counting._count_few([text], WordRules()), strict=True):
+        np.testing.assert_array_equal(array, twin)
+        assert array.dtype == twin.dtype
+
+
+@needs_numba
 def test_tables_grow():
-    texts = [" ".join(f"t{i}" for i in range(start, start + 5000)) for start in range(0, 60_000, 5000)]
+    texts = [" ".join(f"t{i}" for i in range(start, start + 5000)) for start in range(0, 100_000, 5000)]
     offsets, hashes, counts = counting._count_block(texts, WordRules())
-    assert len(np.unique(hashes)) == 60_000
+    assert len(np.unique(hashes)) == 100_000
     assert (counts == 1).all()
-    assert offsets[-1] == 60_000
+    assert offsets[-1] == 100_000
 
 
 @needs_numba
@@ -110,7 +121,7 @@ def test_tables_grow():
 def test_numbering_equals_unique(values, repeats):
     array = np.array(values * repeats, np.int64)
     keys, numbers = np.unique(array, return_inverse=True)
-    distinct, first = hashing._number(array)
+    distinct, first = hashing._numbered(array)
     assert len(distinct) == len(keys)
     assert (distinct[first] == array).all()
     ours = hashing.number_hashes(array)

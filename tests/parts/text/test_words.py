@@ -107,7 +107,7 @@ def test_stemming_and_stop_words():
 
 def test_every_language_stems_and_every_list_is_in_normal_form():
     for language in SNOWBALL:
-        assert stemmer(language)("abc")
+        assert stemmer(language)(["abc"])[0]
     for language in STOP_WORD_LANGUAGES:
         for word in stop_words(language):
             assert re.fullmatch(r"[^\W\d_]+", word), word
