@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("ci", max_examples=50, derandomize=True, deadline=None)
-settings.register_profile("nightly", max_examples=2000, deadline=None)
+# a busy machine makes drawing slow; that says nothing about a test
+BUSY = [HealthCheck.too_slow]
+settings.register_profile("ci", max_examples=50, derandomize=True, deadline=None, suppress_health_check=BUSY)
+settings.register_profile("nightly", max_examples=2000, deadline=None, suppress_health_check=BUSY)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
