@@ -18,7 +18,7 @@ from isogloss.index.scan import LARGEST, Engine, Segment, Work, all_scores, dire
 FEW = 4
 """Up to so many queries every row's true score is computed at once."""
 
-BATCH = 256
+BATCH = 512
 """Queries that are scanned together."""
 
 WORTHWHILE = 5_000_000_000

@@ -21,6 +21,9 @@ from isogloss.errors import NonFiniteError
 BLOCK = 32
 """Rows that share one error bound (and one scale in the int8 engine)."""
 
+FIRST = 4
+"""The first chunk is so many times longer, since its scores decide how many rows of all others are looked at."""
+
 SMALLEST, LARGEST = 1e-18, 1e30
 """Vectors shorter than the first count as zeros under cosine, longer ones than the second are refused: products
 with them leave the range of float32."""
@@ -188,7 +191,7 @@ def scan(
     engine: Engine,
     *,
     slack: float = 1.0,
-    chunk: int = 1 << 20,
+    chunk: int = 1 << 19,
 ) -> tuple[list[tuple[Rows, Dense]], Work]:
     """Find the best ``k`` rows of each query.
 
@@ -216,57 +219,92 @@ def scan(
     prepared = engine.prepare(queries)
     best = Best(len(queries), k)
     work = Work()
-    pending: list[tuple[Segment, NDArray[np.intp], NDArray[np.intp]]] = []
+    pending: list[Pairs] = []
+    size = max(BLOCK, chunk // len(queries) // BLOCK * BLOCK)
     seen, update_at = 0, 0
-    for segment, allowed, start, stop in _chunks(segments, max(BLOCK, chunk // len(queries) // BLOCK * BLOCK)):
-        scores = engine.scores(segment, start, stop, prepared)
-        units, errors = engine.units(segment, start, stop, prepared)
-        errors = errors * slack
-        work.approximate += scores.size
-        work.bytes_read += (stop - start) * engine.row_bytes(queries.shape[1])
-        floor = best.floor
-        if seen == 0:
-            floor = first_floor(scores, allowed[start:stop], units, errors, k)
-        positions, numbers = candidates(scores, allowed[start:stop], units, errors, floor)
-        pending.append((segment, positions + start, numbers))
-        seen += stop - start
-        if seen >= update_at:  # the floor rises fastest at first: update it each time the rows seen have doubled
-            work.true += _settle(best, pending, queries)
-            update_at = 2 * seen
-    work.true += _settle(best, pending, queries)
+    for segment, allowed in segments:
+        for start, stop in _chunks(len(segment), size, FIRST if seen == 0 else 1):
+            scores = engine.scores(segment, start, stop, prepared)
+            units, errors = engine.units(segment, start, stop, prepared)
+            errors = errors * slack
+            usable = allowed[start:stop]
+            floor = best.floor if seen else first_floor(scores, usable, units, errors, k)
+            pending.append(candidates(scores, usable, units, errors, floor).shifted(start))
+            seen += stop - start
+            if seen >= update_at:  # the floor rises fastest at first
+                work.true += _settle(segment, pending, best, queries)
+                update_at = 4 * seen
+        work.true += _settle(segment, pending, best, queries)
+    work.approximate = seen * len(queries)
+    work.bytes_read = seen * engine.row_bytes(queries.shape[1])
     return best.results(), work
 
 
-def _chunks(
-    segments: Sequence[tuple[Segment, NDArray[np.bool_]]], size: int
-) -> Iterator[tuple[Segment, NDArray[np.bool_], int, int]]:
-    for segment, allowed in segments:
-        for start in range(0, len(segment), size):
-            stop = min(start + size, len(segment))
-            if allowed[start:stop].any():
-                yield segment, allowed, start, stop
+def _chunks(count: int, size: int, first: int) -> Iterator[tuple[int, int]]:
+    """Yield the bounds of chunks of ``size`` rows, the first one ``first`` times as long."""
+    start = 0
+    while start < count:
+        stop = min(count, start + size * (first if start == 0 else 1))
+        yield start, stop
+        start = stop
 
 
-def _settle(best: Best, pending: list[tuple[Segment, NDArray[np.intp], NDArray[np.intp]]], queries: Dense) -> int:
-    """Score the pending pairs truly and take them in; return how many they were."""
+@dataclass(slots=True)
+class Pairs:
+    """Rows (by position) and queries (by number) that may belong together, with upper bounds of their scores."""
+
+    positions: NDArray[np.intp]
+    numbers: NDArray[np.intp]
+    upper: NDArray[np.float64]
+
+    def shifted(self, start: int) -> Pairs:
+        """Return the same pairs with positions counted from ``start`` rows earlier."""
+        return Pairs(self.positions + start, self.numbers, self.upper)
+
+    def leaders(self, k: int) -> NDArray[np.bool_]:
+        """Mark the ``k`` pairs of each query with the greatest upper bounds."""
+        order = np.lexsort((-self.upper, self.numbers))
+        owners = self.numbers[order]
+        places = np.arange(len(order)) - np.searchsorted(owners, owners)
+        marked = np.zeros(len(order), np.bool_)
+        marked[order[places < k]] = True
+        return marked
+
+
+def _settle(segment: Segment, pending: list[Pairs], best: Best, queries: Dense) -> int:
+    """Score the pending pairs of a segment truly, as far as they can be among the best; return how many were scored.
+
+    The most promising pairs go first: their true scores raise the floor, which few of the others still reach.
+    """
     if not pending:
         return 0
-    rows = np.concatenate([segment.rows[positions] for segment, positions, _ in pending])
-    scores = np.concatenate([true_scores(*pair[:2], queries, pair[2]) for pair in pending])
-    best.take(rows, np.concatenate([numbers for _, _, numbers in pending]), scores)
+    names = ("positions", "numbers", "upper")
+    pairs = Pairs(*(np.concatenate([getattr(some, name) for some in pending]) for name in names))
     pending.clear()
-    return len(rows)
+    leaders, count = pairs.leaders(best.k), 0
+    for wanted in (leaders, ~leaders):
+        chosen = np.flatnonzero(wanted & (pairs.upper >= best.floor[pairs.numbers]))
+        positions, numbers = pairs.positions[chosen], pairs.numbers[chosen]
+        best.take(segment.rows[positions], numbers, true_scores(segment, positions, queries, numbers))
+        count += len(chosen)
+    return count
 
 
 def first_floor(
     scores: Scores, allowed: NDArray[np.bool_], units: Bounds, errors: Bounds, k: int
 ) -> NDArray[np.float64]:
     """Return for each query a score that ``k`` allowed rows of the chunk reach, or -inf where there are fewer."""
-    usable = np.flatnonzero(allowed)
-    if len(usable) < k:
-        return np.full(scores.shape[1], -np.inf)
-    low = (scores[usable] * units[usable // BLOCK] - errors[usable // BLOCK]).T
-    return np.partition(np.ascontiguousarray(low), len(usable) - k, axis=1)[:, len(usable) - k]
+    rows, width = scores.shape
+    blocks = rows // BLOCK
+    if allowed.all() and blocks >= 4 * k:  # k blocks hold k rows at least, and their maxima are quickly found
+        best = scores[: blocks * BLOCK].reshape(blocks, BLOCK, width).max(1)
+        low = (best * units[:blocks] - errors[:blocks]).T
+    else:
+        usable = np.flatnonzero(allowed)[: max(1024, 8 * k)]
+        if len(usable) < k:
+            return np.full(width, -np.inf)
+        low = (scores[usable] * units[usable // BLOCK] - errors[usable // BLOCK]).T
+    return np.partition(np.ascontiguousarray(low), low.shape[1] - k, axis=1)[:, low.shape[1] - k]
 
 
 def candidates(
@@ -275,8 +313,8 @@ def candidates(
     units: Bounds,
     errors: Bounds,
     floor: NDArray[np.float64],
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the pairs (row in the chunk, query) whose score may reach the query's floor."""
+) -> Pairs:
+    """Return the pairs of a row of the chunk and a query whose score may reach the query's floor."""
     rows, width = scores.shape
     with np.errstate(over="ignore"):
         bound = (floor - errors) / units
@@ -301,7 +339,9 @@ def candidates(
     if not allowed.all():
         keep = allowed[positions]
         positions, numbers = positions[keep], numbers[keep]
-    return positions, numbers
+    blocks = positions // BLOCK
+    upper = scores[positions, numbers] * units[blocks, numbers] + errors[blocks, numbers]
+    return Pairs(positions, numbers, upper)
 
 
 class Best:
