@@ -50,7 +50,7 @@ def load_encoder(name: str, *, threads: int | None = None, max_length: int | Non
     if is_static(folder):
         from isogloss.encoders.static import StaticEncoder
 
-        return cast(Encoder, StaticEncoder.load(folder))
+        return cast(Encoder, StaticEncoder.load(folder, name=_model_name(name, folder)))
     from isogloss.encoders.transformer import TransformerEncoder
 
     return cast(

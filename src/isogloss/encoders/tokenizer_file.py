@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from isogloss.errors import ModelError, UsageError
 
+_SLICE = 512  # texts tokenized at once: the library's results take some hundred bytes a token
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -66,15 +68,25 @@ class TokenizerFile:
 
     def __call__(self, texts: Sequence[str], *, spans: bool = False) -> Tokens:
         """Tokenize texts, with special tokens, cut at the maximum length."""
+        ids: list[NDArray[np.int64]] = []
+        places: list[NDArray[np.int64]] = []
+        full: list[int] = []
+        for start in range(0, len(texts), _SLICE):
+            for encoding in self._encodings(texts[start : start + _SLICE], spans):
+                whole = np.array(encoding.ids, np.int64)
+                full.append(len(whole))
+                ids.append(self._cut(whole))
+                if spans:
+                    places.append(self._cut(np.array(encoding.offsets, np.int64).reshape(-1, 2)))
+        return Tokens(ids, np.array(full, np.int64), places)
+
+    def _encodings(self, texts: Sequence[str], spans: bool) -> list[Any]:
         run = self.tokenizer.encode_batch if spans else self.tokenizer.encode_batch_fast
         try:
-            encodings = run(list(texts))
+            return list(run(list(texts)))
         except (TypeError, UnicodeError):  # half of a surrogate pair is no character: each becomes U+FFFD
-            encodings = run([text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts])
-        ids = [np.array(encoding.ids, np.int64) for encoding in encodings]
-        full = np.fromiter(map(len, ids), np.int64, len(ids))
-        places = [np.array(encoding.offsets, np.int64).reshape(-1, 2) for encoding in encodings] if spans else []
-        return Tokens([self._cut(item) for item in ids], full, [self._cut(item) for item in places])
+            whole = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
+            return list(run(whole))
 
     def _cut(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
         """Keep the special tokens of both ends and as much text as there is room for."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
 
 import pytest
 
-from isogloss.encoders.names import find_model, hub_caches, load_encoder
+from isogloss.encoders.names import find_model, hub_caches, is_static, load_encoder
 from isogloss.errors import ModelError
 
 
@@ -70,6 +71,17 @@ def test_the_hub_cache(tiny_model, tmp_path) -> None:
     assert find_model("else/small") == other
     ours = snapshot(tiny_model, tmp_path, "sentence-transformers/small")
     assert find_model("small") == ours
+
+
+def test_a_static_model_is_loaded_as_one(tmp_path) -> None:
+    load_encoder("static").save(tmp_path / "mine")
+    assert is_static(tmp_path / "mine")
+    assert load_encoder(str(tmp_path / "mine")).speed == "fast"
+    assert load_encoder(str(tmp_path / "mine")).name == load_encoder("static").name
+    (tmp_path / "other").mkdir()
+    modules = [{"idx": 0, "path": "0_StaticEmbedding", "type": "sentence_transformers.models.StaticEmbedding"}]
+    (tmp_path / "other" / "modules.json").write_text(json.dumps(modules))
+    assert is_static(tmp_path / "other")
 
 
 def test_an_installed_package_that_carries_a_model(tiny_model, tmp_path, monkeypatch) -> None:
