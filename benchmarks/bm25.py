@@ -4,8 +4,8 @@ Contests: ``index`` (text until the first answers), ``ids`` (questions a second 
 postings and scores for both, ``report`` has the sum of the scores), ``rare`` (the same without words that stand in more
 than a tenth of the passages, as stop words would leave it), ``texts`` (questions as text, each with its own tokeniser)
 and ``single`` (one question at a time, 20,000 passages). Passages are those of ``passages.py``, taken again from the
-start where ``n`` is more than ``distinct``. ``*-all`` keep stop words as Isogloss does by default, ``*-en`` stem English
-and leave out stop words. Options: ``n``, ``distinct``, ``queries``, ``k``.
+start where ``n`` is more than ``distinct``. ``*-all`` keep stop words as Isogloss does by default, ``*-en`` stem
+English and leave out stop words. Options: ``n``, ``distinct``, ``queries``, ``k``.
 """
 
 from __future__ import annotations

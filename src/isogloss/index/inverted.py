@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -24,6 +24,10 @@ FEW_POSTINGS = 10_000_000
 """Below so many postings (each counted once a query) queries run by NumPy, where Numba is not imported yet."""
 FEW_QUERIES = 256
 """Below so many queries they run by NumPy in any case."""
+WARM = 64
+"""After so many queries by NumPy their weights are kept ready ..."""
+WARM_POSTINGS = 10_000_000
+"""... unless there are more postings than this (8 bytes each)."""
 SEGMENTS = 8
 """``add`` merges the newest segments once there are more than this."""
 
@@ -87,6 +91,7 @@ class Inverted:
         self.k1, self.b, self.variant, self.threads = float(k1), float(b), variant, threads
         self._segments: list[Postings] = []
         self._flags: list[Bitmap] = []
+        self._asked = 0
 
     @classmethod
     def from_segments(
@@ -159,17 +164,17 @@ class Inverted:
             return pad_hits([], max(k, 0)) if not len(queries) else pad_hits([_NOTHING] * len(queries), max(k, 0))
         if self._worth_a_kernel(queries, k):
             return self._search_many(queries, k, allow)
-        layout = self._layout
-        allowed = layout.live
+        rows, live, scored = self._engine(len(queries))
+        allowed = live
         if allow is not None:
-            flags = flags_of(layout.rows, allow)
-            allowed = flags if allowed is None else flags & allowed
+            flags = flags_of(rows, allow)
+            allowed = flags if live is None else flags & live
         found = []
         for i in range(len(queries)):
-            scores = self._scores(*queries.row(i))
+            scores = scored(*queries.row(i))
             wanted = scores > 0 if allowed is None else (scores > 0) & allowed
             best = top_k(np.where(wanted, scores, np.float32(-np.inf)), k)
-            found.append((layout.rows[best], scores[best]))
+            found.append((rows[best], scores[best]))
         return pad_hits(found, k)
 
     def score_all(self, query: Vectors) -> tuple[Rows, Dense]:
@@ -177,17 +182,16 @@ class Inverted:
         query = _sparse(query)
         if len(query) != 1:
             raise UsageError("score_all takes one query", f"{len(query)} were given", "call it once for each")
-        layout = self._layout
-        scores = self._scores(*query.row(0))
-        if layout.live is None:
-            return layout.rows.copy(), scores
-        return layout.rows[layout.live], scores[layout.live]
+        rows, live, scored = self._engine(1)
+        scores = scored(*query.row(0))
+        return (rows.copy(), scores) if live is None else (rows[live], scores[live])
 
     # ------------------------------------------------------------------ statistics and layout
 
     def _forget(self) -> None:
         self.__dict__.pop("_layout", None)
         self.__dict__.pop("_ready", None)
+        self._asked = 0
 
     def _tidy(self) -> None:
         """Merge the newest segments while they are many, so that each document is merged a few times only."""
@@ -229,6 +233,42 @@ class Inverted:
         return np.array(weights, np.float32)
 
     # ------------------------------------------------------------------ one query
+
+    def _engine(self, queries: int) -> tuple[Rows, Bitmap | None, Callable[..., Dense]]:
+        """Return row numbers, which of them live (None: all), and what scores them for one query.
+
+        The first queries read the segments as they are; an index that is asked again and again gets its weights ready.
+        """
+        self._asked += queries
+        if "_ready" not in self.__dict__:
+            postings = sum(len(segment.positions) for segment in self._segments)
+            if self._asked <= WARM or postings > WARM_POSTINGS:
+                return self._layout.rows, self._layout.live, self._scores
+        return self._ready.postings.rows, None, self._ready_scores
+
+    def _ready_scores(self, terms: NDArray[np.int64], repeats: Dense) -> Dense:
+        """Return the score of each live document from weights that are ready: the same bits as ``_scores``."""
+        ready = self._ready
+        n = len(ready.postings)
+        starts, stops = ready.postings.find(terms)
+        frequencies = stops - starts
+        weights = self._weights(frequencies) * repeats
+        places = np.searchsorted(ready.postings.terms, terms)
+        scores = np.zeros(n, np.float32)
+        read = 0
+        for i in np.lexsort((terms, frequencies)).tolist():
+            start, stop = int(starts[i]), int(stops[i])
+            if start == stop:
+                continue
+            row = int(ready.dense_of[places[i]])
+            if row >= 0:
+                scores += weights[i] * ready.dense[row, :n]
+                read += n
+            else:
+                scores[ready.postings.positions[start:stop]] += weights[i] * ready.saturation[start:stop]
+                read += stop - start
+        charge(multiply_adds=read, bytes_read=8 * read, random_reads=len(terms))
+        return scores
 
     def _scores(self, terms: NDArray[np.int64], repeats: Dense) -> Dense:
         """Return the score of each slot, dead ones too."""

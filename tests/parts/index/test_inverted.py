@@ -126,7 +126,9 @@ def test_scores_depend_on_live_documents_only(seed, parts, shuffled):
     merged = Inverted.from_segments([Postings.merge(segments, live)], live)
     queries = csr(random_counts(seed + 1, 6, longest=5))
     allow = draw.random(50) < 0.6
-    for other in (index, stored, merged):
+    warm = Inverted.from_segments(segments, live)
+    warm._asked = module.WARM
+    for other in (index, stored, merged, warm):
         assert len(other) == len(fresh) == len(stay)
         equal_hits(other.search(queries, 7), fresh.search(queries, 7))
         equal_hits(other.search(queries, 7, allow), fresh.search(queries, 7, allow))
@@ -137,6 +139,17 @@ def test_scores_depend_on_live_documents_only(seed, parts, shuffled):
                 strict=True,
             ):
                 np.testing.assert_array_equal(a, b)
+
+
+def test_an_index_that_is_asked_often_gets_ready():
+    index, queries = index_of(random_counts(3, 300)), csr(random_counts(4, module.WARM))
+    cold = index.search(queries, 20)
+    assert "_ready" not in index.__dict__
+    warm = index.search(queries, 20)
+    assert "_ready" in index.__dict__
+    equal_hits(cold, warm)
+    index.remove(np.array([7]))
+    assert "_ready" not in index.__dict__
 
 
 def test_a_row_may_come_back_with_another_text():

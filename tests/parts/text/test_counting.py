@@ -133,7 +133,7 @@ def test_numbering_equals_unique(values, repeats):
 def test_many_hashes_are_numbered_by_the_kernel():
     from isogloss.compiled import numba_loaded
 
-    array = np.random.default_rng(0).integers(0, 30_000, 3_000_000) * 0x9E3779B97F4A
+    array = np.random.default_rng(0).integers(0, 100_000, 3_000_000) * 0x9E3779B97F4A
     keys, numbers = hashing.number_hashes(array)
     assert numba_loaded()
     assert (keys[numbers] == array).all()
