@@ -189,6 +189,14 @@ class Console:
         self.err.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
+    def bar_class(self) -> Any:
+        """Return tqdm for libraries that draw bars themselves; None where no bar is wanted."""
+        if self.verbosity < 0 or not _is_terminal(self.err):
+            return None
+        from tqdm import tqdm
+
+        return tqdm
+
     def progress(self) -> Progress:
         """Return where long work reports to: a bar on a terminal, a few lines elsewhere, nothing with ``-q``."""
         from isogloss.cli.progress import Bars, Milestones
