@@ -4,7 +4,7 @@ Contests: ``add`` (passages a second, one round builds a fresh index), ``cold`` 
 ``warm`` (questions a second in one process). The passages are those of ``passages.py``. Contestants with MiniLM encode
 a few dozen passages a second, so they get ``slow`` passages instead of ``n``: **rates** are compared, never totals;
 ``report`` says how many passages each had. ``figures`` has the megabytes on disk; memory is ``peak_rss_mb`` of a
-library and ``children_peak_rss_mb`` of a command (``*-cli``, and everything in ``cold``).
+library, ``children_peak_rss_mb`` of ``isogloss-cli`` in ``add``, and ``peak_mb`` of one process in ``cold``.
 
 Contestants: ``isogloss`` (words and static vectors, the library, from a JSONL file), ``isogloss-cli`` (the same by
 ``isogloss add`` and ``isogloss search``), ``isogloss-minilm`` (with MiniLM, too), ``lancedb`` (model2vec vectors and
@@ -15,6 +15,7 @@ BM25). Options: ``n``, ``slow``, ``questions``. Before the first run: ``python b
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -88,12 +89,16 @@ def isogloss_cli_add(folder: Path, documents: list[dict[str, str]]) -> None:
 
 
 def isogloss_cli_open(folder: Path) -> Search:
-    def search(question: str) -> list[str]:
-        command = [sys.executable, "-m", "isogloss", "search", question, "--index", str(folder / "index"), "--json"]
-        found = subprocess.run([*command, "-k", str(K)], check=True, stdout=subprocess.PIPE).stdout
-        return [hit["document"] for hit in json.loads(found)["hits"]]
+    return lambda question: _hits(_run(_search_command(folder, question))[0])
 
-    return search
+
+def _search_command(folder: Path, question: str) -> list[str]:
+    fields = ["--index", str(folder / "index"), "--json", "-k", str(K)]
+    return [sys.executable, "-m", "isogloss", "search", question, *fields]
+
+
+def _hits(answer: bytes) -> list[str]:
+    return [hit["document"] for hit in json.loads(answer)["hits"]]
 
 
 # ------------------------------------------------------------------ lancedb with model2vec
@@ -237,13 +242,26 @@ def _built(name: str, n: int, slow: int) -> tuple[Path, int]:
     return folder, count
 
 
-def _ask(name: str, folder: Path, question: str) -> list[str]:
-    """Ask in a new process."""
+def _run(command: list[str]) -> tuple[bytes, float]:
+    """Run a command; return its output and its own peak memory in megabytes."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    output = process.stdout.read() if process.stdout else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.stdout:
+        process.stdout.close()
+    if process.returncode:
+        raise RuntimeError(f"{command[1:4]} ended with {process.returncode}")
+    return output, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _ask(name: str, folder: Path, question: str) -> tuple[list[str], float]:
+    """Ask in a new process; return the documents and the peak memory."""
     if name == "isogloss-cli":
-        return SYSTEMS[name].open(folder)(question)
-    command = [sys.executable, __file__, "--ask", name, str(folder), question]
-    found = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-    return list(json.loads(found.splitlines()[-1]))
+        output, peak = _run(_search_command(folder, question))
+        return _hits(output), peak
+    output, peak = _run([sys.executable, __file__, "--ask", name, str(folder), question])
+    return list(json.loads(output.splitlines()[-1])), peak
 
 
 def _cold(name: str) -> Callable[..., Any]:
@@ -251,11 +269,11 @@ def _cold(name: str) -> Callable[..., Any]:
         folder, count = _built(name, n, slow)
         asked = iter(source.questions(1000))
 
-        def run() -> int:
-            found = _ask(name, folder, next(asked))
+        def run() -> dict[str, float]:
+            found, peak = _ask(name, folder, next(asked))
             if len(found) != K:
                 raise RuntimeError(f"{name} found too few passages: {found}")
-            return 1
+            return {"items": 1, "peak_mb": peak}
 
         def report() -> dict[str, Any]:
             shutil.rmtree(folder.parent, ignore_errors=True)

@@ -1,7 +1,7 @@
 """How good the search is: nDCG@10 and Spearman with 95 % intervals, through our own encoders and indexes.
 
 A document is its title, a space and its text, and gets **one** vector (texts beyond a window are cut, and the share is
-reported); ``--chunks`` adds the rows of static and MiniLM vectors of chunks, a document scored by its best chunk.
+reported); ``--chunks static,minilm`` adds vectors of chunks, a document scored by its best chunk.
 nDCG@10 as trec_eval computes it (gain = judgement, discount log2(rank + 1)), over the queries that have a relevant
 document. Intervals: percentile bootstrap over queries (over pairs for STS-B), 5,000 draws from a fixed seed, the same
 draws for every system; ``difference`` is to ``words``, paired. Systems: words (BM25, k1 .9, b .4), words:en (English
@@ -178,14 +178,13 @@ def search_chunks(name: str, task: Task, encoders: dict[str, Any], notes: dict[s
     return Hits(found, scores)
 
 
-def measure(task: Task, name: str, seen: bool, encoders: dict[str, Any], chunks: bool) -> dict[str, Any]:
+def measure(task: Task, name: str, seen: bool, encoders: dict[str, Any], chunks: Sequence[str]) -> dict[str, Any]:
     """Measure every system on one collection."""
     from isogloss.index.fusion import reciprocal_rank, weighted
 
     notes: dict[str, Any] = {}
     hits = {system: search(system, task, encoders, notes) for system in encoders}
-    if chunks:
-        hits |= {f"{s} chunks": search_chunks(s, task, encoders, notes) for s in ("static", "minilm") if s in encoders}
+    hits |= {f"{system} chunks": search_chunks(system, task, encoders, notes) for system in chunks}
     for fused, (method, parts, weights) in FUSIONS.items():
         if all(part in hits for part in parts):
             fuse = reciprocal_rank if method == "rrf" else weighted
@@ -265,18 +264,21 @@ def main() -> None:
     parser.add_argument("--sets", help="names, separated by commas (default: all)")
     parser.add_argument("--systems", default="words,words:en,static,minilm")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--chunks", action="store_true")
+    parser.add_argument(
+        "--chunks", default="", help="systems that are measured through chunks, too, such as static,minilm"
+    )
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     from isogloss.encoders.names import load_encoder
 
     encoders = {name: load_encoder(name, threads=arguments.threads) for name in arguments.systems.split(",")}
     wanted = arguments.sets.split(",") if arguments.sets else [name for name, _, _ in SETS]
+    chunks = [system for system in arguments.chunks.split(",") if system]
     document: dict[str, Any] = {"benchmark": "quality", "machine": machine(), "retrieval": []}
     document["models"] = {name: encoder.identity for name, encoder in encoders.items()}
     for name, folder, seen in SETS:
         if name in wanted:
-            one = measure(read_task(data_folder() / folder), name, seen, encoders, arguments.chunks)
+            one = measure(read_task(data_folder() / folder), name, seen, encoders, chunks)
             print(json.dumps(one), flush=True)
             document["retrieval"].append(one)
     document["sts"] = measure_sts(encoders)

@@ -88,7 +88,7 @@ def test_a_small_collection_from_end_to_end(quality, tmp_path):
     assert task.judged == [{0: 2.0}, {0: 1.0}]
     from isogloss.encoders.names import load_encoder
 
-    found = quality.measure(task, "tiny", False, {"words": load_encoder("words")}, False)
+    found = quality.measure(task, "tiny", False, {"words": load_encoder("words")}, [])
     assert found["ndcg@10"]["words"]["mean"] == 0.5
     document = {"retrieval": [found], "sts": {"systems": {"static": {"spearman": 0.72, "interval": [0.7, 0.74]}}}}
     table = quality.markdown(document)
