@@ -243,3 +243,14 @@ def test_a_search_without_an_index(run: Run) -> None:
     code, _, err = run("search", "anything")
     assert code == 1
     assert "isogloss add" in three_lines(err)[2]
+
+
+def test_a_config_that_may_not_be_looked_for_is_none(run: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("search", "anything")[0] == 1
+    closed = place / "closed"
+    closed.mkdir(mode=0)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(closed / "inside"))
+    with unprivileged():
+        code, _, err = run("search", "anything")
+    assert code == 1
+    assert "there is no index" in three_lines(err)[0]

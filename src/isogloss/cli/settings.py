@@ -33,7 +33,7 @@ def layer(parser: ArgumentParser, verb: str, *, warn: Callable[[str], None]) -> 
     """Set the defaults of ``parser`` from the configuration files and the environment, the weakest first."""
     actions = {verbs.long_name(action): action for action in verbs.options_of(parser)}
     for path in (user_file(), Path(LOCAL_FILE)):
-        if path.is_file():
+        if os.path.isfile(path):  # Path.is_file raises where a folder above may not be entered
             for key, value in _from_file(path, verb, actions, warn).items():
                 parser.set_defaults(**{actions[key].dest: _convert(actions[key], value, f"{key} in {path}")})
     for key, action in actions.items():
