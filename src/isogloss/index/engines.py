@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isogloss.arrays import Dense
-from isogloss.index.scan import BLOCK, ROUNDING, Bounds, Engine, Scores, Segment, block_maxima, subset
+from isogloss.index import vnni_kernel
+from isogloss.index.candidates import Bounds, Pairs, Scores, bounded, candidates, least_scores
+from isogloss.index.scan import Engine
+from isogloss.index.segment import BLOCK, ROUNDING, Segment, block_maxima, subset
 from isogloss.protobuf import initializer, model, node, value_info
 
 
@@ -32,7 +36,37 @@ def _rounding(segment: Segment) -> NDArray[np.float64]:
     return np.asarray(segment.reach * share, np.float64)
 
 
-class Float32:
+class Scored(ABC):
+    """An engine that gives all scores of a chunk; which of them matter is found afterwards."""
+
+    name: str
+    chunk = 1 << 19
+
+    @abstractmethod
+    def scores(self, segment: Segment, start: int, stop: int, prepared: Any) -> Scores:
+        """Return the scores of rows ``start`` to ``stop`` for each query, ``(stop - start, q)``."""
+
+    @abstractmethod
+    def units(self, segment: Segment, start: int, stop: int, prepared: Any) -> tuple[Bounds, Bounds]:
+        """Return what a score of one stands for and the bound on its error, for each block and query."""
+
+    def pairs(
+        self,
+        segment: Segment,
+        start: int,
+        stop: int,
+        prepared: Any,
+        allowed: NDArray[np.bool_],
+        floor: NDArray[np.float64],
+        slack: float,
+    ) -> Pairs:
+        """Return the pairs whose true score may reach the floor of their query."""
+        units, errors = self.units(segment, start, stop, prepared)
+        scores = self.scores(segment, start, stop, prepared)
+        return candidates(scores, allowed, units, errors * slack, floor)
+
+
+class Float32(Scored):
     """Scores by a float32 matrix product; nothing is kept besides the vectors."""
 
     name = "float32"
@@ -70,7 +104,7 @@ class Codes:
     bounds: NDArray[np.float64]
 
 
-class Int8:
+class Int8(Scored):
     """Scores by an int8 matrix product in ONNX Runtime; keeps a byte a number, made at the first use.
 
     Parameters
@@ -85,7 +119,7 @@ class Int8:
     def __init__(self, *, levels: int | None = None) -> None:
         self.levels = _safe_levels() if levels is None else levels
 
-    def prepare(self, queries: Dense) -> tuple[NDArray[np.int8], Dense, Dense, Dense]:
+    def prepare(self, queries: Dense) -> tuple[Any, ...]:
         """Return the codes as columns, and for each query its step, length and length of the rounding error."""
         exact = queries.astype(np.float64)
         steps = np.abs(exact).max(1, initial=0.0) / self.levels
@@ -101,7 +135,7 @@ class Int8:
     def units(self, segment: Segment, start: int, stop: int, prepared: Any) -> tuple[Bounds, Bounds]:
         """Return what an integer score of one stands for and the bound on the error, for each block and query."""
         codes, blocks = self.codes(segment), _blocks(start, stop)
-        _, steps, lengths, lost = prepared
+        steps, lengths, lost = prepared[1:4]
         errors = codes.bounds[blocks] @ np.stack([lengths, lost]) + segment.tiny
         return np.multiply.outer(codes.steps[blocks], steps), errors
 
@@ -115,6 +149,62 @@ class Int8:
             segment.codes[self.name] = encode(segment)
         made: Codes = segment.codes[self.name]
         return made
+
+
+class Vnni(Int8):
+    """Scores by Numba on processors with AVX512-VNNI; only pairs that reach their bound leave the registers.
+
+    The codes are those of ``Int8``, laid out for the kernel.
+    """
+
+    name = "vnni"
+    chunk = 1 << 22
+
+    def __init__(self) -> None:
+        super().__init__(levels=127)  # vpdpbusd adds in 32 bits
+
+    def prepare(self, queries: Dense) -> tuple[Any, ...]:
+        """Return what ``Int8`` does, the codes in whole tiles, and what codes around 128 add to each score."""
+        base = super().prepare(queries)
+        packed = vnni_kernel.pack_queries(base[0].T)
+        return (*base, packed, 128 * packed.sum(1, dtype=np.int32))
+
+    def codes(self, segment: Segment) -> Codes:
+        """Return the segment's codes, made and laid out at the first call."""
+        if self.name not in segment.codes:
+            made = encode(segment)
+            segment.codes[self.name] = Codes(vnni_kernel.pack(made.values), made.steps, made.bounds)
+        found: Codes = segment.codes[self.name]
+        return found
+
+    def scores(self, segment: Segment, start: int, stop: int, prepared: Any) -> Scores:
+        """Return the integer scores of rows ``start`` to ``stop`` for each query, ``(stop - start, q)``."""
+        packed, shift = prepared[4:]
+        scores = vnni_kernel.all_scores(self.codes(segment).values[_blocks(start, stop)], packed)
+        return np.asarray((scores - shift)[: stop - start, : len(prepared[1])])
+
+    def pairs(
+        self,
+        segment: Segment,
+        start: int,
+        stop: int,
+        prepared: Any,
+        allowed: NDArray[np.bool_],
+        floor: NDArray[np.float64],
+        slack: float,
+    ) -> Pairs:
+        """Return the pairs whose true score may reach the floor of their query."""
+        units, errors = self.units(segment, start, stop, prepared)
+        errors = errors * slack
+        packed, shift = prepared[4:]
+        least = np.full((len(units), len(packed)), np.iinfo(np.int32).max, np.int32)
+        found = least_scores(floor, units, errors, "i").astype(np.int64) + shift[: len(floor)]
+        least[:, : len(floor)] = np.clip(found, np.iinfo(np.int32).min, np.iinfo(np.int32).max)
+        blocks = self.codes(segment).values[_blocks(start, stop)]
+        positions, numbers, scores = vnni_kernel.reaching(blocks, packed, least)
+        inside = positions < stop - start  # the last block is padded
+        positions, numbers, scores = positions[inside], numbers[inside], scores[inside]
+        return bounded(positions, numbers, scores - shift[numbers], allowed, units, errors)
 
 
 def encode(segment: Segment) -> Codes:
@@ -173,36 +263,39 @@ def _safe_levels() -> int:
     return 127 if (_multiply(left, right) == 127 * 127 * 64).all() else 64
 
 
-_faster: dict[tuple[int, int], Engine] = {}
+_faster: dict[tuple[int, int, bool], Engine] = {}
 
 
-def faster(segment: Segment, count: int) -> Engine:
-    """Return the engine that scores ``count`` queries faster here, by a probe of a few milliseconds.
+def faster(segment: Segment, count: int, *, compiled: bool = False) -> Engine:
+    """Return the engine that scores ``count`` queries fastest here, by a probe of some milliseconds.
 
-    The probe runs once a process for each number of dimensions and power of two of queries.
+    The probe runs once a process for each number of dimensions and power of two of queries. With ``compiled``
+    engines in Numba take part, whose import and first compilation take about a second.
     """
     count = min(256, 1 << max(0, count - 1).bit_length())
-    key = segment.vectors.shape[1], count
+    key = segment.vectors.shape[1], count, compiled
     if key not in _faster:
         some = np.zeros(len(segment), np.bool_)
         some[:2048] = True
         sample = subset(segment, some)
         queries = np.resize(sample.vectors, (count, key[0]))
-        engines: tuple[Engine, Engine] = (FLOAT32, Int8())
+        engines: list[Engine] = [FLOAT32, Int8()]
+        if compiled and vnni_kernel.usable():
+            engines.append(Vnni())
         seconds = [_seconds(engine, sample, queries) for engine in engines]
         _faster[key] = engines[int(np.argmin(seconds))]
     return _faster[key]
 
 
 def _seconds(engine: Engine, sample: Segment, queries: Dense) -> float:
-    prepared = engine.prepare(queries)
-    best = np.inf
-    engine.scores(sample, 0, len(sample), prepared)
-    for _ in range(3):
+    """Return the best time of three to find no pairs at all, after one run that is not counted."""
+    prepared, floor = engine.prepare(queries), np.full(len(queries), 1e30)
+    taken = []
+    for _ in range(4):
         start = time.perf_counter()
-        engine.scores(sample, 0, len(sample), prepared)
-        best = min(best, time.perf_counter() - start)
-    return best
+        engine.pairs(sample, 0, len(sample), prepared, sample.alive, floor, 1.0)
+        taken.append(time.perf_counter() - start)
+    return min(taken[1:])
 
 
 FLOAT32: Engine = Float32()

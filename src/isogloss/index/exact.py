@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isogloss.arrays import Bitmap, Dense, Hits, Rows, Similarity, Vectors, charge, normalise, pad_hits
+from isogloss.compiled import numba_loaded
 from isogloss.errors import NonFiniteError, UsageError
 from isogloss.index.engines import FLOAT32, faster
 from isogloss.index.inverted_bulk import worker_count
-from isogloss.index.scan import LARGEST, Engine, Segment, Work, all_scores, direct, make_segment, scan, subset
+from isogloss.index.scan import Engine, Work, direct, scan
+from isogloss.index.segment import LARGEST, Segment, all_scores, make_segment, subset
 
 FEW = 4
 """Up to so many queries every row's true score is computed at once."""
@@ -25,12 +27,16 @@ WORTHWHILE = 5_000_000_000
 """Multiply-adds after which a faster engine has earned its start-up and its codes (about 0.1 s of float32 work)."""
 
 
+COMPILING = 50_000_000_000
+"""Multiply-adds after which importing Numba, and perhaps compiling, has earned its second (about 1 s of float32 work)."""
+
+
 class Exact:
     """Finds the rows with the greatest cosine or dot product, exactly.
 
     Scores are float32 sums in a fixed order, so that they depend on the two vectors only: not on the batch, the
     number of threads, the engine or the other rows. Bulk queries go through the engine that a short probe shows
-    faster (float32, or int8 with a proven bound and true re-scoring); single ones never load ONNX Runtime.
+    faster (float32, or eight bits with a proven bound and true re-scoring); single ones never load ONNX Runtime.
 
     Parameters
     ----------
@@ -215,7 +221,7 @@ class Exact:
         self._work += count * largest.vectors.size
         if self._work < WORTHWHILE or count < 16 or len(largest) < 2048:
             return FLOAT32
-        return faster(largest, count)
+        return faster(largest, count, compiled=numba_loaded() or self._work > COMPILING)
 
     def score_all(self, query: Vectors) -> tuple[Rows, NDArray[np.float32]]:
         """Return every live row (ascending) and its score for one query ``(d,)`` or ``(1, d)``."""
