@@ -66,10 +66,10 @@ class TransformerEncoder(EncoderSurface):
 
     Examples
     --------
-    >>> from isogloss.encoders.names import find_model  # doctest: +SKIP
-    >>> encoder = TransformerEncoder(find_model("minilm"))  # doctest: +SKIP
-    >>> encoder.encode(["a small dog", "a puppy"]).shape  # doctest: +SKIP
-    (2, 384)
+    With a model on the machine (``isogloss pull minilm``)::
+
+        encoder = TransformerEncoder(find_model("minilm"))
+        encoder.encode(["a small dog", "a puppy"])  # (2, 384)
     """
 
     kind: Literal["words", "dense"] = "dense"
