@@ -28,7 +28,7 @@ WORTHWHILE = 5_000_000_000
 
 
 COMPILING = 50_000_000_000
-"""Multiply-adds after which importing Numba, and perhaps compiling, has earned its second (about 1 s of float32 work)."""
+"""Multiply-adds after which importing Numba, and perhaps compiling, has earned its second (1 s of float32 work)."""
 
 
 class Exact:
