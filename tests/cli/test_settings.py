@@ -89,7 +89,7 @@ def test_yes_may_come_from_the_environment(parse, monkeypatch) -> None:
     ("variable", "value", "said"),
     [
         ("ISOGLOSS_THREADS", "many", "invalid"),
-        ("ISOGLOSS_FUSION", "best", "rrf, weighted"),
+        ("ISOGLOSS_FUSION", "best", "weighted, rrf"),
         ("ISOGLOSS_QUIET", "maybe", "switch"),
     ],
 )

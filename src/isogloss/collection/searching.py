@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LEAST_DEPTH = 100
 """Chunks that each encoder proposes at least, before fusion."""
+FAST_WEIGHT = 0.75
+"""Weight of a fast (static) encoder beside words; chosen and proved by ``benchmarks/fusion_choice.py``."""
 
 
 @dataclass(slots=True)
@@ -118,15 +120,21 @@ def _one(vectors: Vectors, i: int) -> Vectors:
 
 def _fuse(found: Sequence[Hits], parts: Sequence[Part], depth: int, request: Request) -> Hits:
     if request.fusion not in ("rrf", "weighted"):
-        raise UsageError(f"there is no fusion {request.fusion!r}", "fusions are rrf and weighted", "use --fusion rrf")
+        raise UsageError(
+            f"there is no fusion {request.fusion!r}", "there are weighted and rrf", "use --fusion weighted"
+        )
     if len(found) == 1:
         return found[0]
     given = request.weights or {}
-    weights = [given.get(part.encoder.name, 1.0) for part in parts]
+    weights = [given.get(part.encoder.name, _usual_weight(part)) for part in parts]
     fuse = reciprocal_rank if request.fusion == "rrf" else weighted
     fused = fuse(list(found), depth * len(found), weights=weights)
     _lift(fused, parts, weights)
     return Hits(fused.rows[:, :depth], fused.scores[:, :depth])
+
+
+def _usual_weight(part: Part) -> float:
+    return FAST_WEIGHT if part.encoder.kind == "dense" and part.encoder.speed == "fast" else 1.0
 
 
 def _lift(fused: Hits, parts: Sequence[Part], weights: Sequence[float]) -> None:

@@ -30,9 +30,14 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("-k", type=natural, default=10, metavar="K", help="how many documents (10)")
     parser.add_argument("--where", metavar="FILTER", help="only documents whose fields match")
     parser.add_argument("--with", dest="encoders", type=name_list, metavar="NAMES", help="encoders to ask (all)")
-    parser.add_argument("--fusion", choices=["rrf", "weighted"], default="rrf", help="how encoders are joined (rrf)")
     parser.add_argument(
-        "--weights", type=_weights, metavar="NAME=W,...", help="how much an encoder counts when joined (1 each)"
+        "--fusion", choices=["weighted", "rrf"], default="weighted", help="how encoders are joined (weighted)"
+    )
+    parser.add_argument(
+        "--weights",
+        type=_weights,
+        metavar="NAME=W,...",
+        help="how much an encoder counts (1; static .75)",
     )
     parser.add_argument("--effort", type=float, default=1.0, metavar="E", help="1.0 searches exactly (1.0)")
     add_index(parser)
