@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +129,8 @@ def search_many(ready: Ready, plan: Plan, k: int, allowed: Bitmap | None, thread
     if parts == 1:
         run(0)
     else:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(parts) as pool:
             list(pool.map(run, range(parts)))
     rows = np.where(slots >= 0, ready.postings.rows[slots] if n else -1, -1)
