@@ -55,11 +55,14 @@ def _writable_cache() -> Path | None:
     return folder
 
 
-def kernel(function: Callable[P, R] | None = None, *, fastmath: bool = False) -> Callable[..., Any]:
+def kernel(
+    function: Callable[P, R] | None = None, *, fastmath: bool = False, allocates: bool = True
+) -> Callable[..., Any]:
     """Mark a function as a Numba kernel: nopython, without the GIL, compiled at the first call, cached on disk.
 
     Calling it needs Numba; callers ask ``numba_available()`` first and use the twin otherwise.
-    Kernels that share code call functions marked with ``inline``, never each other.
+    Kernels that share code call functions marked with ``inline``, never each other. ``allocates=False`` promises that
+    no array is made inside: then none is counted either, which matters where small inlined functions pass many arrays.
 
     Examples
     --------
@@ -70,14 +73,14 @@ def kernel(function: Callable[P, R] | None = None, *, fastmath: bool = False) ->
     42
     """
     if function is None:
-        return cast("Callable[..., Any]", functools.partial(kernel, fastmath=fastmath))
+        return cast("Callable[..., Any]", functools.partial(kernel, fastmath=fastmath, allocates=allocates))
     compiled: list[Callable[P, R]] = []
     body = function
 
     @functools.wraps(body)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if not compiled:
-            compiled.append(_compile(body, fastmath))
+            compiled.append(_compile(body, fastmath, allocates))
         return compiled[0](*args, **kwargs)
 
     return call
@@ -95,7 +98,7 @@ def inline(function: Callable[P, R]) -> Callable[P, R]:
 _pending: list[Callable[..., Any]] = []
 
 
-def _compile(function: Callable[P, R], fastmath: bool) -> Callable[P, R]:
+def _compile(function: Callable[P, R], fastmath: bool, allocates: bool) -> Callable[P, R]:
     import numba as untyped_numba
     from numba.extending import register_jitable
 
@@ -104,7 +107,7 @@ def _compile(function: Callable[P, R], fastmath: bool) -> Callable[P, R]:
     numba: Any = untyped_numba
     config = numba.config
     folder = _writable_cache()
-    options: dict[str, Any] = {"nogil": True, "fastmath": fastmath}
+    options: dict[str, Any] = {"nogil": True, "fastmath": fastmath} | ({} if allocates else {"_nrt": False})
     if folder is None:
         return cast("Callable[P, R]", numba.njit(**options)(function))
     before, config.CACHE_DIR = config.CACHE_DIR, str(folder)

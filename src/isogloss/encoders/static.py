@@ -194,7 +194,8 @@ class StaticEncoder(EncoderSurface):
             finish=self.finish,
             threads=self.threads,
         )
-        if not np.isfinite(vectors.sum(dtype=np.float64)):
+        flat = vectors.ravel()
+        if not np.isfinite(flat @ flat) and not np.isfinite(vectors).all():
             worst = int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])
             raise NonFiniteError(
                 f"{self.name} gives a vector that is not finite",

@@ -33,8 +33,6 @@ class CharacterTable:
         ``(blocks * 256,)`` int32: where a character's bytes begin in ``pool``.
     lengths
         ``(blocks * 256,)`` uint8: how many bytes, ``ODD`` where the table cannot say.
-    letters
-        ``(256,)`` uint8: what an ASCII letter or digit becomes, 0 for every other byte.
     pool
         uint8: all bytes, one after another.
     """
@@ -46,10 +44,6 @@ class CharacterTable:
         self.lengths = np.zeros(0, np.uint8)
         self.pool = np.zeros(0, np.uint8)
         self.fill(np.zeros(1, np.int64))
-        self.letters = np.zeros(256, np.uint8)
-        single = np.flatnonzero(self.lengths[:128] == 1)
-        self.letters[single] = self.pool[self.starts[single]]
-        self.letters[self.letters == 0x20] = 0
 
     def fill(self, pages: NDArray[np.int64]) -> None:
         """Fill the pages of these numbers that are not filled yet."""

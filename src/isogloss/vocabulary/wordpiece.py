@@ -19,10 +19,10 @@ from isogloss.compiled import numba_available, numba_loaded
 from isogloss.errors import ModelError
 from isogloss.vocabulary.buffers import SURROGATES, blocks, flat, fnv1a, offsets_of, ragged, share_out, shares, utf8
 from isogloss.vocabulary.pooling import Finish, pool_plain, pooling_of
-from isogloss.vocabulary.wordpiece_kernel import LONGEST_WORD, Pooling, Tables
+from isogloss.vocabulary.wordpiece_kernel import LONGEST_WORD, Pooling, Tables, Work
 
-_BULK = 400_000
-"""Characters; beyond so many, in one call or in all, importing Numba pays off (about 0.2 s of the plain path)."""
+_BULK = 1_000_000
+"""Characters; beyond so many, in one call or in all, importing Numba pays off (the plain path takes about 0.7 s)."""
 _CACHED_WORDS = 60_000
 _ASCII_WORDS = re.compile(r"[0-9a-z]+|[!-/:-@\[-`{-~]")
 _ASCII_DROPPED = {i: None for i in [*range(9), 11, 12, *range(14, 32), 127]}
@@ -102,7 +102,9 @@ class WordPiece:
         if numbers != list(range(len(numbers))):
             tokens = sorted(vocab, key=vocab.__getitem__)
         if sorted(numbers) != list(range(len(numbers))):
-            raise ModelError(f"{path} has gaps or repetitions in its numbering", f"{len(tokens):,} tokens", "renumber the vocabulary")
+            raise ModelError(
+                f"{path} has gaps or repetitions in its numbering", f"{len(tokens):,} tokens", "renumber the vocabulary"
+            )
         return cls(tokens)
 
     def to_json(self) -> str:
@@ -177,8 +179,12 @@ class WordPiece:
             tokens = ragged(self._plain(texts))
             vectors, counts = pool_plain(tokens, pooling), np.diff(tokens.offsets)
         else:
-            done = [self._compiled_pool(block, pooling, threads) for block in blocks(texts)]
-            vectors, counts = np.concatenate([v for v, _ in done]), np.concatenate([c for _, c in done])
+            vectors, counts = np.zeros((len(texts), rows.shape[1]), np.float32), np.empty(len(texts), np.int64)
+            first = 0
+            for block in blocks(texts):
+                last = first + len(block)
+                self._compiled_pool(block, pooling, threads, vectors[first:last], counts[first:last])
+                first = last
         charge(multiply_adds=int(counts.sum()) * rows.shape[1], random_reads=int(counts.sum()))
         return vectors, counts
 
@@ -269,7 +275,7 @@ class WordPiece:
             characters.fill(np.flatnonzero(used))
         added = flat([token.encode() for token in self.added])
         numbers = np.array([self.numbers[token] for token in self.added], np.int32)
-        table = (characters.letters, characters.pages, characters.starts, characters.lengths, characters.pool)
+        table = (characters.pages, characters.starts, characters.lengths, characters.pool)
         parts: tuple[Any, ...] = (*self._hash, self.unknown, *table, *added, numbers)
         return Tables(*parts)
 
@@ -279,7 +285,7 @@ class WordPiece:
         text, offsets, ascii_only = utf8(texts)
         tables = self._tables(text, ascii_only)
         ids, ends = np.empty(len(text) + 1, np.int32), np.empty(len(texts), np.int64)
-        share_out(threads, offsets, lambda a, b: token_texts(tables, text, offsets, a, b, ids, ends))
+        share_out(threads, offsets, lambda a, b: token_texts(tables, text, offsets, a, b, Work.room(0), ids, ends))
         odd = np.flatnonzero(ends < 0)
         replaced = (
             dict(zip(odd.tolist(), self._exact([texts[i] for i in odd.tolist()]), strict=True)) if len(odd) else {}
@@ -298,18 +304,23 @@ class WordPiece:
             ends[i] = len(tokens)
         return Ragged(np.concatenate(parts) if parts else ids[:0], offsets_of(ends))
 
-    def _compiled_pool(self, texts: Sequence[str], pooling: Pooling, threads: int) -> tuple[Dense, NDArray[np.int64]]:
+    def _compiled_pool(
+        self, texts: Sequence[str], pooling: Pooling, threads: int, vectors: Dense, ends: NDArray[np.int64]
+    ) -> None:
+        """Write pooled vectors and numbers of tokens into ``vectors`` (zeros) and ``ends``."""
         from isogloss.vocabulary.wordpiece_kernel import pool_texts
 
         text, offsets, ascii_only = utf8(texts)
-        tables = self._tables(text, ascii_only)
-        vectors, ends = np.zeros((len(texts), pooling.rows.shape[1]), np.float32), np.empty(len(texts), np.int64)
-        share_out(threads, offsets, lambda a, b: pool_texts(tables, text, offsets, a, b, pooling, vectors, ends))
+        tables, room = self._tables(text, ascii_only), int(np.diff(offsets).max(initial=0))
+
+        def work(a: int, b: int) -> None:
+            pool_texts(tables, text, offsets, a, b, Work.room(room), pooling, vectors, ends)
+
+        share_out(threads, offsets, work)
         odd = np.flatnonzero(ends < 0)
         if len(odd):
             tokens = ragged(self._exact([texts[i] for i in odd.tolist()]))
             vectors[odd], ends[odd] = pool_plain(tokens, pooling), np.diff(tokens.offsets)
-        return vectors, ends
 
 
 @cache

@@ -31,7 +31,6 @@ class Tables(NamedTuple):
     token_offsets: NDArray[np.int64]
     longest: int
     unknown: int
-    letters: NDArray[np.uint8]
     pages: NDArray[np.int32]
     starts: NDArray[np.int32]
     lengths: NDArray[np.uint8]
@@ -54,59 +53,65 @@ class Pooling(NamedTuple):
     finish: int
 
 
+class Work(NamedTuple):
+    """Room for one thread: a word's bytes and the hashes of its beginnings, and the tokens of one text."""
+
+    word: NDArray[np.uint8]
+    hashes: NDArray[np.uint64]
+    ids: NDArray[np.int32]
+
+    @classmethod
+    def room(cls, longest_text: int) -> Work:
+        """Return room for texts of at most so many bytes."""
+        letters = 4 * LONGEST_WORD + 8
+        return cls(np.empty(letters, np.uint8), np.empty(letters, np.uint64), np.empty(longest_text + 1, np.int32))
+
+
 @inline
-def find(tables: Any, key: Any, word: Any, start: int, stop: int) -> int:
+def find(tables: Any, key: Any, word: Any, start: int, stop: int) -> Any:
     """Return the token whose hash is ``key`` and whose bytes are ``word[start:stop]``, or -1."""
     half = np.uint64(len(tables.slots) >> 1)
-    mask, base = half - np.uint64(1), half if start else np.uint64(0)
-    place = base + ((key ^ (key >> np.uint64(32))) & mask)
-    slot = tables.slots[place]
-    while slot:
-        if slot >> np.uint64(32) == key >> np.uint64(32):
-            token = np.int64(slot & np.uint64(0xFFFFFFFF)) - 1
-            first, size = tables.token_offsets[token], stop - start
-            same = tables.token_offsets[token + 1] - first == size
+    base, high = half if start else np.uint64(0), key >> np.uint64(32)
+    place = (key ^ high) & (half - np.uint64(1))
+    slot, token = tables.slots[base + place], np.int64(-1)
+    while slot and token < 0:
+        if slot >> np.uint64(32) == high:
+            found = (slot & np.uint64(0xFFFFFFFF)) - np.uint64(1)
+            first, size = tables.token_offsets[found], stop - start
+            same = tables.token_offsets[found + np.uint64(1)] - first == size
             at = 0
             while same and at < size:
                 same = tables.token_bytes[np.uint64(first + at)] == word[np.uint64(start + at)]
                 at += 1
             if same:
-                return int(token)
-        place = base + ((place + np.uint64(1)) & mask)
-        slot = tables.slots[place]
-    return -1
+                token = np.int64(found)
+        place = (place + np.uint64(1)) & (half - np.uint64(1))
+        slot = tables.slots[base + place]
+    return token
 
 
 @inline
-def flush(tables: Any, word: Any, hashes: Any, size: int, ids: Any, n: int) -> int:
+def flush(tables: Any, work: Any, size: int, ids: Any, n: int) -> int:
     """End a word: write its longest pieces from the left at ``ids[n:]`` and return the new ``n``.
 
-    ``hashes[i]`` holds the hash of ``word[:i + 1]``; it is written over.
+    ``work.hashes[i]`` holds the hash of the word's first ``i + 1`` bytes; it is written over.
     """
-    if size == 0:
-        return n
-    token = find(tables, hashes[size - 1], word, 0, size)  # most words are one token
-    if token >= 0:
-        ids[n] = token
-        return n + 1
-    prime, begin, stop, first = np.uint64(PRIME), 0, size - 1, n
+    begin, first = 0, n
     while begin < size:
-        stop = min(stop, begin + tables.longest)
+        stop = min(size, begin + tables.longest)
         token = -1
-        while stop > begin:
-            token = find(tables, hashes[np.uint64(stop - 1)], word, begin, stop)
-            if token >= 0:
-                break
+        while stop > begin and token < 0:
+            token = find(tables, work.hashes[np.uint64(stop - 1)], work.word, begin, stop)
             stop -= 1
         if token < 0:
             ids[first] = tables.unknown
             return first + 1
         ids[n] = token
         n += 1
-        begin, stop, key = stop, size, np.uint64(OFFSET_BASIS)
+        begin, key = stop + 1, np.uint64(OFFSET_BASIS)
         for at in range(begin, min(size, begin + tables.longest)):
-            key = (key ^ np.uint64(word[at])) * prime
-            hashes[at] = key
+            key = (key ^ np.uint64(work.word[np.uint64(at)])) * np.uint64(PRIME)
+            work.hashes[np.uint64(at)] = key
     return n
 
 
@@ -127,115 +132,99 @@ def added_token(tables: Any, text: Any, at: int, stop: int) -> int:
 @inline
 def code_point(text: Any, at: Any) -> tuple[Any, int]:
     """Decode the UTF-8 character at ``text[at]``; return it and its number of bytes."""
-    a = np.int64(text[at])
+    a = np.int64(text[np.uint64(at)])
     if a < 0x80:
         return a, 1
-    b = np.int64(text[at + 1]) & 0x3F
+    b = np.int64(text[np.uint64(at + 1)]) & 0x3F
     if a < 0xE0:
         return (a & 0x1F) << 6 | b, 2
-    c = np.int64(text[at + 2]) & 0x3F
+    c = np.int64(text[np.uint64(at + 2)]) & 0x3F
     if a < 0xF0:
         return (a & 0x0F) << 12 | b << 6 | c, 3
-    return (a & 0x07) << 18 | b << 12 | c << 6 | (np.int64(text[at + 3]) & 0x3F), 4
+    return (a & 0x07) << 18 | b << 12 | c << 6 | (np.int64(text[np.uint64(at + 3)]) & 0x3F), 4
 
 
 @inline
 def cut(  # noqa: C901 - one loop over the bytes
-    tables: Any, text: Any, at: int, stop: int, word: Any, hashes: Any, ids: Any, n: int
+    tables: Any, text: Any, at: int, stop: int, work: Any, ids: Any, n: int
 ) -> int:
     """Write the tokens of ``text[at:stop]`` at ``ids[n:]``; return the new ``n``, or -1 where a character is odd."""
-    size, left, key, prime = 0, LONGEST_WORD, np.uint64(OFFSET_BASIS), np.uint64(PRIME)
-    while at < stop:
-        point: Any = np.int64(text[at])
-        letter = tables.letters[np.uint64(point)]
-        if letter and left > 0:  # the short way of ASCII letters and digits
-            left -= 1
-            key = (key ^ np.uint64(letter)) * prime
-            word[np.uint64(size)], hashes[np.uint64(size)] = letter, key
-            size += 1
-            at += 1
-            continue
-        if point == 0x5B:
-            which = added_token(tables, text, at, stop)
+    size, left, key, ended = 0, LONGEST_WORD, np.uint64(OFFSET_BASIS), False
+    while not ended:
+        which, point, width = -1, np.int64(0x20), 1  # a blank behind the text ends its last word
+        if at >= stop:
+            ended = True
+        else:
+            point = np.int64(text[np.uint64(at)])
+            if point == 0x5B:
+                which = added_token(tables, text, at, stop)
             if which >= 0:
-                n = flush(tables, word, hashes, size, ids, n)
-                size, left, key = 0, LONGEST_WORD, np.uint64(OFFSET_BASIS)
-                ids[n] = tables.added_ids[which]
-                n += 1
-                at += tables.added_offsets[which + 1] - tables.added_offsets[which]
-                continue
-        width = 1
-        if point >= 0x80:
-            point, width = code_point(text, at)
+                point, width = np.int64(0x20), tables.added_offsets[which + 1] - tables.added_offsets[which]
+            elif point >= 0x80:
+                point, width = code_point(text, at)
         at += width
-        entry = np.uint64(np.int64(tables.pages[point >> 8]) << 8 | point & 0xFF)
-        length = tables.lengths[entry]
+        entry = np.uint64(np.int64(tables.pages[np.uint64(point >> 8)]) << 8 | point & 0xFF)
+        first, length = np.int64(tables.starts[entry]), np.int64(tables.lengths[entry])
         if length == 255:
             return -1
-        first = np.int64(tables.starts[entry])
         for i in range(first, first + length):
             byte = tables.pool[np.uint64(i)]
             if byte != 0x20:
                 left -= (byte & 0xC0) != 0x80
                 if left >= 0:
-                    key = (key ^ np.uint64(byte)) * prime
-                    word[np.uint64(size)], hashes[np.uint64(size)] = byte, key
+                    key = (key ^ np.uint64(byte)) * np.uint64(PRIME)
+                    work.word[np.uint64(size)], work.hashes[np.uint64(size)] = byte, key
                     size += 1
             elif size:
                 if left >= 0:
-                    n = flush(tables, word, hashes, size, ids, n)
+                    n = flush(tables, work, size, ids, n)
                 else:
                     ids[n] = tables.unknown
                     n += 1
                 size, left, key = 0, LONGEST_WORD, np.uint64(OFFSET_BASIS)
-    if left < 0:
-        ids[n] = tables.unknown
-        return n + 1
-    return flush(tables, word, hashes, size, ids, n)
+        if which >= 0:
+            ids[n] = tables.added_ids[which]
+            n += 1
+    return n
 
 
-@kernel
-def token_texts(tables: Any, text: Any, offsets: Any, first: int, last: int, ids: Any, ends: Any) -> None:
+@kernel(allocates=False)
+def token_texts(tables: Any, text: Any, offsets: Any, first: int, last: int, work: Any, ids: Any, ends: Any) -> None:
     """Write the tokens of texts ``first:last`` one after another into ``ids`` from ``offsets[first]`` on.
 
     ``ends[i]`` becomes the number of tokens of text ``i``, or -1 where ``tokenizers`` must cut it.
     """
-    word, hashes = np.empty(4 * LONGEST_WORD + 8, np.uint8), np.empty(4 * LONGEST_WORD + 8, np.uint64)
     at = offsets[first]
     for i in range(first, last):
-        n = cut(tables, text, offsets[i], offsets[i + 1], word, hashes, ids, at)
+        n = cut(tables, text, offsets[i], offsets[i + 1], work, ids, at)
         ends[i] = n - at if n >= 0 else -1
         at = n if n >= 0 else at
 
 
-@kernel(fastmath=True)
-def pool_texts(  # noqa: C901 - one loop
-    tables: Any, text: Any, offsets: Any, first: int, last: int, pooling: Any, vectors: Any, ends: Any
+@kernel(fastmath=True, allocates=False)
+def pool_texts(
+    tables: Any, text: Any, offsets: Any, first: int, last: int, work: Any, pooling: Any, vectors: Any, ends: Any
 ) -> None:
     """Write the pooled vectors of texts ``first:last`` into ``vectors (n, d)``, float32, which comes filled with zeros.
 
     ``ends`` as in ``token_texts``.
     """
-    rows, weights, skip, finish = pooling.rows, pooling.weights, pooling.skip, pooling.finish
-    word, hashes = np.empty(4 * LONGEST_WORD + 8, np.uint8), np.empty(4 * LONGEST_WORD + 8, np.uint64)
-    room = 1
+    rows, weights = pooling.rows, pooling.weights
+    width = rows.shape[1]
     for i in range(first, last):
-        room = max(room, offsets[i + 1] - offsets[i])
-    ids, width = np.empty(room + 1, np.int32), rows.shape[1]
-    for i in range(first, last):
-        n = cut(tables, text, offsets[i], offsets[i + 1], word, hashes, ids, 0)
+        n = cut(tables, text, offsets[i], offsets[i + 1], work, work.ids, 0)
         ends[i] = n
         pooled, total = 0, np.float32(0)
         for t in range(n):
-            token = ids[t]
-            if token != skip:
+            token = np.uint64(work.ids[t])
+            if token != pooling.skip:
                 pooled += 1
                 weight = weights[token]
                 for d in range(width):
                     vectors[i, d] += weight * np.float32(rows[token, d])
-        if finish == MEAN and pooled:
+        if pooling.finish == MEAN and pooled:
             total = np.float32(1) / np.float32(pooled)
-        elif finish == UNIT and pooled:
+        elif pooling.finish == UNIT and pooled:
             for d in range(width):
                 total += vectors[i, d] * vectors[i, d]
             total = np.float32(1) / np.sqrt(total) if total > 0 else np.float32(1)
@@ -244,12 +233,12 @@ def pool_texts(  # noqa: C901 - one loop
                 vectors[i, d] *= total
 
 
-@kernel
+@kernel(allocates=False)
 def pages_used(text: Any, used: Any) -> None:
     """Mark in ``used (4352,)`` the pages of 256 code points that a UTF-8 text needs."""
     at, stop = 0, len(text)
     while at < stop:
-        if text[at] < 0x80:
+        if text[np.uint64(at)] < 0x80:
             at += 1
         else:
             point, width = code_point(text, at)
