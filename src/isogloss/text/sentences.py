@@ -9,11 +9,11 @@ LONGEST = 400
 """Spans longer than this many characters are cut further, at lines, clauses, spaces, or by length."""
 
 _ABBREVIATIONS_WORDS = (
-    "mr mrs ms mx dr prof rev fr hon pres gov sen rep gen col maj capt cmdr lt sgt st mt ft vs viz cf al ca approx eg "
-    "ie e.g i.e p pp par paras para ch chap sec sect art fig figs eq eqs eqn tab ref refs ed eds vol vols nr no nos "
-    "op cit ibid ex est dept univ jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri abb kap bzw bspw "
-    "evtl ggf vgl sog usw z.b d.h u.a z.t o.ä str tel abs aufl hrsg hr fr dipl ing geb mme mlle mm av env sr sra srta dra "
-    "ud uds pág págs núm sig sigg dott avv arq exmo dhr mevr drs bijv"
+    "mr mrs ms mx dr prof rev fr hon pres gov sen rep gen col maj capt cmdr lt sgt st mt ft vs viz cf al ca "
+    "approx eg ie e.g i.e p pp par paras para ch chap sec sect art fig figs eq eqs eqn tab ref refs ed eds vol "
+    "vols nr no nos op cit ibid ex est dept univ jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu "
+    "fri abb kap bzw bspw evtl ggf vgl sog usw z.b d.h u.a z.t o.ä str tel abs aufl hrsg hr fr dipl ing geb mme "
+    "mlle mm av env sr sra srta dra ud uds pág págs núm sig sigg dott avv arq exmo dhr mevr drs bijv"
 )
 _ABBREVIATIONS = frozenset(_ABBREVIATIONS_WORDS.split())
 _STARTERS_WORDS = (

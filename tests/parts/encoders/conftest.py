@@ -104,21 +104,9 @@ def write_tiny_model(
 ) -> Path:
     """Write a BERT of two layers, 32 wide, with random weights, as a sentence-transformers folder of 2025's kind."""
     from safetensors.numpy import save_file
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     folder.mkdir(parents=True, exist_ok=True)
-    signs = [chr(c) for c in range(33, 127)] + list("áéíóúñüïçößаеиокмсвАМΑθήνα東京は日本の首都です。")
-    signs = [sign for sign in dict.fromkeys(signs) if not (lower and sign != sign.lower())]
-    words = ["the", "heat", "of", "in", "and", "was", "query", "passage", "gauge", "library", "ships"]
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *signs, *("##" + sign for sign in signs), *words]
-    ids = {token: i for i, token in enumerate(dict.fromkeys(vocabulary))}
-    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])]
-    )
-    tokenizer.save(str(folder / "tokenizer.json"))
+    ids = _write_tiny_tokenizer(folder, lower)
     save_file(_tiny_weights(len(ids), 512, np.random.default_rng(seed)), folder / "model.safetensors")
     write = _json_writer(folder)
     sizes = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
@@ -148,6 +136,24 @@ def write_tiny_model(
     write("1_Pooling/config.json", {"word_embedding_dimension": 32, "pooling_mode": pooling})
     write("config_sentence_transformers.json", {"prompts": prompts or {}, "similarity_fn_name": "cosine"})
     return folder
+
+
+def _write_tiny_tokenizer(folder: Path, lower: bool) -> dict[str, int]:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    signs = [chr(c) for c in range(33, 127)] + list("áéíóúñüïçößаеиокмсвАМΑθήνα東京は日本の首都です。")
+    signs = [sign for sign in dict.fromkeys(signs) if not (lower and sign != sign.lower())]
+    words = ["the", "heat", "of", "in", "and", "was", "query", "passage", "gauge", "library", "ships"]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *signs, *("##" + sign for sign in signs), *words]
+    ids = {token: i for i, token in enumerate(dict.fromkeys(vocabulary))}
+    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return ids
 
 
 def _json_writer(folder: Path) -> Callable[[str, Any], None]:
