@@ -75,10 +75,9 @@ def direct(segments: Sequence[tuple[Segment, NDArray[np.bool_]]], queries: Dense
     for number, query in enumerate(queries):
         for segment, allowed in segments:
             scores = all_scores(segment, query)
-            usable = np.flatnonzero(allowed & (scores >= best.scores[number, -1]))
-            if len(usable) > k:
-                reached = scores[usable]
-                usable = usable[reached >= np.partition(reached, len(usable) - k)[len(usable) - k]]
+            scores[~allowed] = -np.inf
+            least = np.partition(scores, len(scores) - k)[len(scores) - k] if k < len(scores) else -np.inf
+            usable = np.flatnonzero(scores >= max(least, best.scores[number, -1], np.finfo(np.float32).min))
             best.take(segment.rows[usable], np.full(len(usable), number), scores[usable])
     return best.results()
 
