@@ -29,12 +29,14 @@ demo: .venv/.installed
 	$(RUN)/isogloss demo
 
 .venv/.installed: pyproject.toml constraints.txt $(SOURCES) | check
+	@echo "installing the runtime into .venv ..."
 	@test -x $(RUN)/python || "$(PYTHON)" -m venv .venv
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt .
 	@touch $@
 
 .venv-dev/.installed: pyproject.toml constraints.txt | check
 	@sh scripts/check-setup.sh git
+	@echo "installing what the tests need into .venv-dev ..."
 	@test -x $(DEV)/python || "$(PYTHON)" -m venv .venv-dev
 	$(DEV)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@

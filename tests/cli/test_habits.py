@@ -160,12 +160,13 @@ def test_a_closed_pipe_is_quiet(process, place: Path) -> None:
     assert ran.stderr == ""
 
 
-def test_a_pipe_closed_before_the_first_byte_is_quiet(place: Path) -> None:
+@pytest.mark.parametrize("arguments", [["--version"], ["completion", "bash"]])
+def test_a_pipe_closed_before_the_first_byte_is_quiet(place: Path, arguments: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
     ran = subprocess.run(
-        [sys.executable, "-m", "isogloss", "completion", "bash"], stdout=write, stderr=subprocess.PIPE, text=True,
-        timeout=60, check=False,
+        [sys.executable, "-m", "isogloss", *arguments], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60,
+        check=False,
     )  # fmt: skip
     os.close(write)
     assert (ran.returncode, ran.stderr) == (0, "")

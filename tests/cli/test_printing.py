@@ -166,3 +166,8 @@ def test_milestones_are_silent_for_quick_stages(monkeypatch: pytest.MonkeyPatch)
         "static: 80 of 100 chunks, 4 chunks/s, 20 s, 5.0 s left",
         "static: 100 of 100 chunks, 4 chunks/s, 25 s",
     ]
+    progress.start("read", None, "documents")
+    now[0] = 40
+    progress.advance(7)
+    progress.finish()  # says nothing new
+    assert stream.getvalue().splitlines()[3:] == ["read: 7 documents, 0 documents/s, 15 s"]

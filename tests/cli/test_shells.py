@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -63,6 +64,31 @@ def test_fish_completes(fish: str, words: tuple[str, set[str]], tmp_path: Path) 
     command = f"source {file}; complete -C 'isogloss {words[0]}'"
     ran = subprocess.run([fish, "-N", "-c", command], capture_output=True, text=True, check=True, timeout=30)
     assert words[1] <= {line.split("\t")[0] for line in ran.stdout.splitlines()}
+
+
+ZSH = """
+zmodload zsh/zpty
+zpty terminal zsh -f -i
+zpty -w terminal 'PS1=""; autoload -U compinit; compinit -u -D; source {file}; echo re""ady'
+zpty -r -m terminal line '*ready*'
+zpty -w -n terminal $'isogloss {words}\\t'
+sleep 1
+zpty -w -n terminal $'\\t'
+sleep 1
+while zpty -r -t terminal line; do print -r -- "$line"; done
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"), [("se", "search "), ("search heat --whe", "--where "), ("search --fusion w", "weighted ")]
+)
+@pytest.mark.parametrize("zsh", [shell for shell in SHELLS if shell == "zsh"])
+def test_zsh_completes(zsh: str, words: str, shown: str, tmp_path: Path) -> None:
+    file = tmp_path / "completion.zsh"
+    file.write_text(script("zsh", build_all()))
+    code = ZSH.replace("{file}", str(file)).replace("{words}", words)
+    ran = subprocess.run([zsh, "-f", "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert shown in re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", ran.stdout)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
