@@ -32,7 +32,7 @@ def pool_plain(tokens: Ragged, pooling: Pooling) -> Dense:
         if len(part):
             inside = ids[offsets[part[0]] : offsets[part[-1] + 1]]
             weighted = pooling.rows[inside] * pooling.weights[inside, None]
-            vectors[part] = np.add.reduceat(weighted, offsets[part] - offsets[part[0]], axis=0, dtype=np.float32)
+            vectors[part] = np.add.reduceat(weighted, offsets[part] - offsets[part[0]], axis=0, dtype=np.float64)
     if pooling.finish == MEAN:
         vectors /= np.maximum(lengths, 1).astype(np.float32)[:, None]
     elif pooling.finish == UNIT:

@@ -285,7 +285,7 @@ class WordPiece:
         text, offsets, ascii_only = utf8(texts)
         tables = self._tables(text, ascii_only)
         ids, ends = np.empty(len(text) + 1, np.int32), np.empty(len(texts), np.int64)
-        share_out(threads, offsets, lambda a, b: token_texts(tables, text, offsets, a, b, Work.room(0), ids, ends))
+        share_out(threads, offsets, lambda a, b: token_texts(tables, text, offsets, a, b, Work.room(), ids, ends))
         odd = np.flatnonzero(ends < 0)
         replaced = (
             dict(zip(odd.tolist(), self._exact([texts[i] for i in odd.tolist()]), strict=True)) if len(odd) else {}
@@ -314,7 +314,7 @@ class WordPiece:
         tables, room = self._tables(text, ascii_only), int(np.diff(offsets).max(initial=0))
 
         def work(a: int, b: int) -> None:
-            pool_texts(tables, text, offsets, a, b, Work.room(room), pooling, vectors, ends)
+            pool_texts(tables, text, offsets, a, b, Work.room(room, vectors.shape[1]), pooling, vectors, ends)
 
         share_out(threads, offsets, work)
         odd = np.flatnonzero(ends < 0)

@@ -54,17 +54,19 @@ class Pooling(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Room for one thread: a word's bytes and the hashes of its beginnings, and the tokens of one text."""
+    """Room for one thread: a word's bytes and the hashes of its beginnings, one text's tokens, part of a sum."""
 
     word: NDArray[np.uint8]
     hashes: NDArray[np.uint64]
     ids: NDArray[np.int32]
+    part: NDArray[np.float32]
 
     @classmethod
-    def room(cls, longest_text: int) -> Work:
-        """Return room for texts of at most so many bytes."""
+    def room(cls, longest_text: int = 0, width: int = 0) -> Work:
+        """Return room for pooling texts of at most so many bytes into vectors of so many components."""
         letters = 4 * LONGEST_WORD + 8
-        return cls(np.empty(letters, np.uint8), np.empty(letters, np.uint64), np.empty(longest_text + 1, np.int32))
+        ids, part = np.empty(longest_text + 1, np.int32), np.empty(width, np.float32)
+        return cls(np.empty(letters, np.uint8), np.empty(letters, np.uint64), ids, part)
 
 
 @inline
@@ -202,26 +204,30 @@ def token_texts(tables: Any, text: Any, offsets: Any, first: int, last: int, wor
 
 
 @kernel(fastmath=True, allocates=False)
-def pool_texts(
+def pool_texts(  # noqa: C901 - one loop
     tables: Any, text: Any, offsets: Any, first: int, last: int, work: Any, pooling: Any, vectors: Any, ends: Any
 ) -> None:
     """Write the pooled vectors of texts ``first:last`` into ``vectors (n, d)``, float32, which comes filled with zeros.
 
     ``ends`` as in ``token_texts``.
     """
-    rows, weights = pooling.rows, pooling.weights
+    rows, weights, part = pooling.rows, pooling.weights, work.part
     width = rows.shape[1]
     for i in range(first, last):
         n = cut(tables, text, offsets[i], offsets[i + 1], work, work.ids, 0)
         ends[i] = n
         pooled, total = 0, np.float32(0)
-        for t in range(n):
-            token = np.uint64(work.ids[t])
-            if token != pooling.skip:
-                pooled += 1
-                weight = weights[token]
-                for d in range(width):
-                    vectors[i, d] += weight * np.float32(rows[token, d])
+        for begin in range(0, n, 256):  # sums of sums, so that rounding does not grow with a text's length
+            part[:] = np.float32(0)
+            for t in range(begin, min(n, begin + 256)):
+                token = np.uint64(work.ids[t])
+                if token != pooling.skip:
+                    pooled += 1
+                    weight = weights[token]
+                    for d in range(width):
+                        part[d] += weight * np.float32(rows[token, d])
+            for d in range(width):
+                vectors[i, d] += part[d]
         if pooling.finish == MEAN and pooled:
             total = np.float32(1) / np.float32(pooled)
         elif pooling.finish == UNIT and pooled:
