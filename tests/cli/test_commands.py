@@ -273,6 +273,18 @@ def test_verify_says_same_or_names_the_cause(run, minilm: Path, tmp_path: Path) 
     assert (different.code, different.json["cause"]) == (3, "pooling")
 
 
+def test_the_demonstration_ends_with_sensible_answers(run, place: Path) -> None:
+    assert run("demo", "--dry-run", "--json").json["folder"] == os.path.join("demo", "docs")
+    assert not (place / "demo").exists()
+    report = run("demo", "--out", "here", "--json").json
+    assert report["docs"]["files"] == report["add"]["documents"]
+    best = [answer["hits"][0]["document"] for answer in report["results"]]
+    assert best == ["shutil.unpack_archive.md", "textwrap.fill.md", "collections.Counter.md"]
+    again = run("demo", "--out", "here")
+    assert f"{report['add']['documents']:,} unchanged" in again.out
+    assert again.out.rstrip().endswith('isogloss add DIR && isogloss search "..."')
+
+
 def test_doctor_finds_nothing_wrong_with_a_whole_index(index: Path, run) -> None:
     report = run("doctor", "--json").json
     assert (report["problems"], report["schema"]) == (0, "isogloss.doctor/1")

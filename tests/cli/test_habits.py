@@ -153,6 +153,16 @@ def test_our_warnings_are_one_line_each_and_others_silent(run, monkeypatch) -> N
     assert "DeprecationWarning: old" in run("completion", "bash", "--debug").err
 
 
+def test_what_libraries_log_is_shown_only_with_debug(place: Path) -> None:
+    (place / "docs").mkdir()
+    (place / "docs" / "broken.pdf").write_bytes(b"no PDF at all")
+    command = [sys.executable, "-m", "isogloss", "add", "docs", "--dry-run", "--with", "words", "-q"]
+    quiet = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert quiet.stderr == ""
+    loud = subprocess.run([*command, "--debug"], capture_output=True, text=True, timeout=120, check=False)
+    assert "invalid pdf header" in loud.stderr
+
+
 def test_a_closed_pipe_is_quiet(process, place: Path) -> None:
     shell = f"{sys.executable} -m isogloss completion bash | head -n 1; echo ${{PIPESTATUS[0]}}"
     ran = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False, timeout=60)

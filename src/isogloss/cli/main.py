@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     console = open_console(json="--json" in arguments, jsonl="--jsonl" in arguments, debug="--debug" in arguments)
+    _listen(debug=console.debug)
     try:
         with console.warnings():
             code = _dispatch(arguments, console)
@@ -39,6 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.failure(failure)
         return failure.exit_code
     return code
+
+
+def _listen(*, debug: bool) -> None:
+    """Take what libraries log: shown with ``--debug``, else dropped, because our own reports say it in order."""
+    import logging
+
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.StreamHandler() if debug else logging.NullHandler())
 
 
 def _dispatch(arguments: list[str], console: Console) -> int:

@@ -32,7 +32,10 @@ def run(options: Namespace, console: Console) -> int:
 
     docs, index = os.path.join(options.out, "docs"), os.path.join(options.out, ".isogloss")
     if options.dry_run:
-        console.line(f"would write Markdown files to {docs} and an index to {index}, and ask: {'; '.join(QUESTIONS)}")
+        if console.wants_data:
+            console.data("demo", {"dry_run": True, "folder": docs, "index": index, "questions": list(QUESTIONS)})
+        else:
+            console.line(f"would write Markdown files to {docs}, an index to {index}, and ask: {'; '.join(QUESTIONS)}")
         return 0
     exported = export_docs(docs)
     report, answers = index_docs(docs, index, k=HITS, threads=options.threads, progress=console.progress())
