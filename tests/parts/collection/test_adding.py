@@ -102,6 +102,22 @@ def test_the_same_id_from_another_root_proposes_a_prefix(make: Callable[..., Col
     assert counts(collection.add(docs)) == (0, 0, 0, 6)
 
 
+def test_a_conflict_found_late_takes_back_what_came_before(
+    make: Callable[..., Collection], docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isogloss.collection.adding.BATCH_DOCUMENTS", 1)
+    collection = make()
+    collection.add(docs)
+    other = docs.with_name("other")
+    other.mkdir()
+    (other / "aaa.txt").write_text("Something that comes first.")
+    (other / "heat.md").write_text("Another heat.")
+    with pytest.raises(UsageError, match="nothing of this run was kept"):
+        collection.add(other)
+    assert "aaa.txt" not in collection
+    assert len(collection) == 6
+
+
 def test_a_file_added_alone_moves_to_the_folder_that_holds_it(make: Callable[..., Collection], docs: Path) -> None:
     collection = make()
     assert collection.add(docs / "heat.md").new == 1
@@ -171,6 +187,9 @@ def test_a_stopped_encoder_keeps_its_work_and_goes_on(
     assert report.encoders["fake"].encoded == 206 - stats["fake"].covered
     assert len(encoder.asked) - before < 206 + 2 * 256 + 16  # type: ignore[attr-defined]
     assert collection.search("heat conduction").encoders == ["words", "fake"]
+    for name in ("n7.txt", "n113.txt", "bread.txt"):  # each vector is its own text's, whatever order they came in
+        best = collection.search((docs / name).read_text(), 1, encoders=["fake"]).hits[0]
+        assert (best.document, round(best.score, 4)) == (name, 1.0)
 
 
 def test_another_model_under_the_same_name_is_refused(
