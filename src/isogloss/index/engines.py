@@ -1,6 +1,6 @@
-"""Engines of the exact scan: a float32 matrix product in NumPy, and an int8 one in ONNX Runtime.
+"""Engines of the exact scan: float32 in NumPy, eight bits in ONNX Runtime, eight bits in Numba with VNNI.
 
-Both bound their error, so that ``scan`` gives the same answer with either. The bounds follow from the
+All bound their error, so that ``scan`` gives the same answer with each. The bounds follow from the
 Cauchy-Schwarz inequality: with a vector u = a + e and a query q = b + f, where a and b are what the codes stand
 for, |u.q - a.b| <= |e| |q| + |a| |f|; the lengths |e|, |f| are measured, not assumed. Rounding in sums of d
 products adds at most d roundings of |u| |q| each (Higham, "Accuracy and Stability of Numerical Algorithms",
@@ -22,12 +22,8 @@ from isogloss.arrays import Dense
 from isogloss.index import vnni_kernel
 from isogloss.index.candidates import Bounds, Pairs, Scores, bounded, candidates, least_scores
 from isogloss.index.scan import Engine
-from isogloss.index.segment import BLOCK, ROUNDING, Segment, block_maxima, subset
+from isogloss.index.segment import BLOCK, ROUNDING, Chunk, Segment, block_maxima, subset
 from isogloss.protobuf import initializer, model, node, value_info
-
-
-def _blocks(start: int, stop: int) -> slice:
-    return slice(start // BLOCK, -(-stop // BLOCK))
 
 
 def _rounding(segment: Segment) -> NDArray[np.float64]:
@@ -43,27 +39,17 @@ class Scored(ABC):
     chunk = 1 << 19
 
     @abstractmethod
-    def scores(self, segment: Segment, start: int, stop: int, prepared: Any) -> Scores:
-        """Return the scores of rows ``start`` to ``stop`` for each query, ``(stop - start, q)``."""
+    def scores(self, chunk: Chunk, prepared: Any) -> Scores:
+        """Return the scores of the chunk's rows for each query, ``(rows, q)``."""
 
     @abstractmethod
-    def units(self, segment: Segment, start: int, stop: int, prepared: Any) -> tuple[Bounds, Bounds]:
+    def units(self, chunk: Chunk, prepared: Any) -> tuple[Bounds, Bounds]:
         """Return what a score of one stands for and the bound on its error, for each block and query."""
 
-    def pairs(
-        self,
-        segment: Segment,
-        start: int,
-        stop: int,
-        prepared: Any,
-        allowed: NDArray[np.bool_],
-        floor: NDArray[np.float64],
-        slack: float,
-    ) -> Pairs:
+    def pairs(self, chunk: Chunk, prepared: Any, floor: NDArray[np.float64], slack: float) -> Pairs:
         """Return the pairs whose true score may reach the floor of their query."""
-        units, errors = self.units(segment, start, stop, prepared)
-        scores = self.scores(segment, start, stop, prepared)
-        return candidates(scores, allowed, units, errors * slack, floor)
+        units, errors = self.units(chunk, prepared)
+        return candidates(self.scores(chunk, prepared), chunk.allowed, units, errors * slack, floor)
 
 
 class Float32(Scored):
@@ -75,15 +61,15 @@ class Float32(Scored):
         """Return the queries as columns, and their lengths."""
         return np.asarray(queries.T), np.linalg.norm(queries.astype(np.float64), axis=1)
 
-    def scores(self, segment: Segment, start: int, stop: int, prepared: Any) -> Scores:
-        """Return the scores of rows ``start`` to ``stop`` for each query, ``(stop - start, q)``."""
-        scores = segment.vectors[start:stop] @ prepared[0]
-        scores *= segment.factors[start:stop, None]
+    def scores(self, chunk: Chunk, prepared: Any) -> Scores:
+        """Return the scores of the chunk's rows for each query, ``(rows, q)``."""
+        scores = chunk.segment.vectors[chunk.rows] @ prepared[0]
+        scores *= chunk.segment.factors[chunk.rows, None]
         return np.asarray(scores)
 
-    def units(self, segment: Segment, start: int, stop: int, prepared: Any) -> tuple[Bounds, Bounds]:
+    def units(self, chunk: Chunk, prepared: Any) -> tuple[Bounds, Bounds]:
         """Return the unit (one) and the bound on the error, for each block and query."""
-        errors = np.multiply.outer(_rounding(segment)[_blocks(start, stop)], prepared[1]) + segment.tiny
+        errors = np.multiply.outer(_rounding(chunk.segment)[chunk.blocks], prepared[1]) + chunk.segment.tiny
         return np.ones_like(errors), errors
 
     def row_bytes(self, dimensions: int) -> int:
@@ -128,16 +114,16 @@ class Int8(Scored):
         lost = np.linalg.norm(exact - codes * steps[:, None], axis=1)
         return np.ascontiguousarray(codes.astype(np.int8).T), steps, np.linalg.norm(exact, axis=1), lost
 
-    def scores(self, segment: Segment, start: int, stop: int, prepared: Any) -> Scores:
-        """Return the integer scores of rows ``start`` to ``stop`` for each query, ``(stop - start, q)``."""
-        return _multiply(self.codes(segment).values[start:stop], prepared[0])
+    def scores(self, chunk: Chunk, prepared: Any) -> Scores:
+        """Return the integer scores of the chunk's rows for each query, ``(rows, q)``."""
+        return _multiply(self.codes(chunk.segment).values[chunk.rows], prepared[0])
 
-    def units(self, segment: Segment, start: int, stop: int, prepared: Any) -> tuple[Bounds, Bounds]:
+    def units(self, chunk: Chunk, prepared: Any) -> tuple[Bounds, Bounds]:
         """Return what an integer score of one stands for and the bound on the error, for each block and query."""
-        codes, blocks = self.codes(segment), _blocks(start, stop)
+        codes = self.codes(chunk.segment)
         steps, lengths, lost = prepared[1:4]
-        errors = codes.bounds[blocks] @ np.stack([lengths, lost]) + segment.tiny
-        return np.multiply.outer(codes.steps[blocks], steps), errors
+        errors = codes.bounds[chunk.blocks] @ np.stack([lengths, lost]) + chunk.segment.tiny
+        return np.multiply.outer(codes.steps[chunk.blocks], steps), errors
 
     def row_bytes(self, dimensions: int) -> int:
         """Return the bytes read for one row."""
@@ -177,34 +163,25 @@ class Vnni(Int8):
         found: Codes = segment.codes[self.name]
         return found
 
-    def scores(self, segment: Segment, start: int, stop: int, prepared: Any) -> Scores:
-        """Return the integer scores of rows ``start`` to ``stop`` for each query, ``(stop - start, q)``."""
+    def scores(self, chunk: Chunk, prepared: Any) -> Scores:
+        """Return the integer scores of the chunk's rows for each query, ``(rows, q)``."""
         packed, shift = prepared[4:]
-        scores = vnni_kernel.all_scores(self.codes(segment).values[_blocks(start, stop)], packed)
-        return np.asarray((scores - shift)[: stop - start, : len(prepared[1])])
+        scores = vnni_kernel.all_scores(self.codes(chunk.segment).values[chunk.blocks], packed)
+        return np.asarray((scores - shift)[: len(chunk), : len(prepared[1])])
 
-    def pairs(
-        self,
-        segment: Segment,
-        start: int,
-        stop: int,
-        prepared: Any,
-        allowed: NDArray[np.bool_],
-        floor: NDArray[np.float64],
-        slack: float,
-    ) -> Pairs:
+    def pairs(self, chunk: Chunk, prepared: Any, floor: NDArray[np.float64], slack: float) -> Pairs:
         """Return the pairs whose true score may reach the floor of their query."""
-        units, errors = self.units(segment, start, stop, prepared)
+        units, errors = self.units(chunk, prepared)
         errors = errors * slack
         packed, shift = prepared[4:]
         least = np.full((len(units), len(packed)), np.iinfo(np.int32).max, np.int32)
         found = least_scores(floor, units, errors, "i").astype(np.int64) + shift[: len(floor)]
         least[:, : len(floor)] = np.clip(found, np.iinfo(np.int32).min, np.iinfo(np.int32).max)
-        blocks = self.codes(segment).values[_blocks(start, stop)]
+        blocks = self.codes(chunk.segment).values[chunk.blocks]
         positions, numbers, scores = vnni_kernel.reaching(blocks, packed, least)
-        inside = positions < stop - start  # the last block is padded
+        inside = positions < len(chunk)  # the last block is padded
         positions, numbers, scores = positions[inside], numbers[inside], scores[inside]
-        return bounded(positions, numbers, scores - shift[numbers], allowed, units, errors)
+        return bounded(positions, numbers, scores - shift[numbers], chunk.allowed, units, errors)
 
 
 def encode(segment: Segment) -> Codes:
@@ -215,11 +192,12 @@ def encode(segment: Segment) -> Codes:
     lost, kept = np.zeros(count), np.zeros(count)
     for start in range(0, count, 32 * BLOCK):
         stop = min(start + 32 * BLOCK, count)
+        blocks = slice(start // BLOCK, -(-stop // BLOCK))
         scaled = segment.vectors[start:stop] * segment.factors[start:stop, None]
         largest = np.maximum(scaled.max(1), -scaled.min(1)).astype(np.float64)
         step = block_maxima(largest) / 127
         step[step == 0] = 1.0
-        steps[_blocks(start, stop)] = step
+        steps[blocks] = step
         each = np.repeat(step, BLOCK)[: stop - start, None].astype(np.float32)
         rounded = scaled / each
         np.rint(rounded, out=rounded)
@@ -290,10 +268,11 @@ def faster(segment: Segment, count: int, *, compiled: bool = False) -> Engine:
 def _seconds(engine: Engine, sample: Segment, queries: Dense) -> float:
     """Return the best time of three to find no pairs at all, after one run that is not counted."""
     prepared, floor = engine.prepare(queries), np.full(len(queries), 1e30)
+    chunk = Chunk(sample, 0, len(sample), sample.alive)
     taken = []
     for _ in range(4):
         start = time.perf_counter()
-        engine.pairs(sample, 0, len(sample), prepared, sample.alive, floor, 1.0)
+        engine.pairs(chunk, prepared, floor, 1.0)
         taken.append(time.perf_counter() - start)
     return min(taken[1:])
 

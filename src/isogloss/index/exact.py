@@ -15,7 +15,7 @@ from isogloss.errors import NonFiniteError, UsageError
 from isogloss.index.engines import FLOAT32, faster
 from isogloss.index.inverted_bulk import worker_count
 from isogloss.index.scan import Engine, Work, direct, scan
-from isogloss.index.segment import LARGEST, Segment, all_scores, make_segment, subset
+from isogloss.index.segment import LARGEST, Chunk, Segment, all_scores, make_segment, subset
 
 FEW = 4
 """Up to so many queries every row's true score is computed at once."""
@@ -196,7 +196,8 @@ class Exact:
         threaded = engine is not FLOAT32 and self.threads > 1 and len(queries) >= BATCH // 4
         if threaded:
             for segment, _ in segments:
-                engine.scores(segment, 0, 1, engine.prepare(queries[:1]))  # the codes are made before threads want them
+                one = Chunk(segment, 0, 1, segment.alive[:1])
+                engine.scores(one, engine.prepare(queries[:1]))  # the codes are made before threads want them
             parts = -(-parts // self.threads) * self.threads
 
         def work(batch: Dense) -> tuple[list[tuple[Rows, Dense]], Work]:

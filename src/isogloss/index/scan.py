@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from isogloss.arrays import Dense, Rows
 from isogloss.index.candidates import Best, Bounds, Pairs, Scores, candidates, first_floor
-from isogloss.index.segment import BLOCK, Segment, all_scores, true_scores
+from isogloss.index.segment import BLOCK, Chunk, Segment, all_scores, true_scores
 
 FIRST = 1 << 20
 """Scores of the first chunk; they decide how many rows of all others are looked at."""
@@ -43,25 +43,16 @@ class Engine(Protocol):
         """Return the queries ``(q, d)`` in the engine's own form."""
         ...
 
-    def scores(self, segment: Segment, start: int, stop: int, prepared: Any) -> Scores:
-        """Return approximate scores ``(stop - start, q)`` in the engine's own unit."""
+    def scores(self, chunk: Chunk, prepared: Any) -> Scores:
+        """Return approximate scores ``(rows, q)`` in the engine's own unit."""
         ...
 
-    def units(self, segment: Segment, start: int, stop: int, prepared: Any) -> tuple[Bounds, Bounds]:
+    def units(self, chunk: Chunk, prepared: Any) -> tuple[Bounds, Bounds]:
         """Return, for each block of ``BLOCK`` rows and each query, the unit of the scores and their error bound."""
         ...
 
-    def pairs(
-        self,
-        segment: Segment,
-        start: int,
-        stop: int,
-        prepared: Any,
-        allowed: NDArray[np.bool_],
-        floor: NDArray[np.float64],
-        slack: float,
-    ) -> Pairs:
-        """Return the pairs, counted from row ``start``, whose true score may reach the floor of their query."""
+    def pairs(self, chunk: Chunk, prepared: Any, floor: NDArray[np.float64], slack: float) -> Pairs:
+        """Return the pairs, counted from the chunk's start, whose true score may reach the floor of their query."""
         ...
 
     def row_bytes(self, dimensions: int) -> int:
@@ -122,11 +113,11 @@ def scan(
     seen, update_at = 0, 0
     for segment, allowed in segments:
         for start, stop in _chunks(len(segment), size, first if seen == 0 else size):
-            usable = allowed[start:stop]
+            part = Chunk(segment, start, stop, allowed[start:stop])
             if seen == 0:
-                found = _first(engine, segment, stop, prepared, usable, k, slack)
+                found = _first(engine, part, prepared, k, slack)
             else:
-                found = engine.pairs(segment, start, stop, prepared, usable, best.floor, slack)
+                found = engine.pairs(part, prepared, best.floor, slack)
             pending.append(found.shifted(start))
             seen += stop - start
             if seen >= update_at:  # the floor rises fastest at first
@@ -151,14 +142,13 @@ def _chunks(count: int, size: int, first: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _first(
-    engine: Engine, segment: Segment, stop: int, prepared: Any, allowed: NDArray[np.bool_], k: int, slack: float
-) -> Pairs:
+def _first(engine: Engine, chunk: Chunk, prepared: Any, k: int, slack: float) -> Pairs:
     """Return the pairs of the first chunk, by a floor that its own scores give."""
-    scores = engine.scores(segment, 0, stop, prepared)
-    units, errors = engine.units(segment, 0, stop, prepared)
+    scores = engine.scores(chunk, prepared)
+    units, errors = engine.units(chunk, prepared)
     errors = errors * slack
-    return candidates(scores, allowed, units, errors, first_floor(scores, allowed, units, errors, k))
+    floor = first_floor(scores, chunk.allowed, units, errors, k)
+    return candidates(scores, chunk.allowed, units, errors, floor)
 
 
 def _settle(segment: Segment, pending: list[Pairs], best: Best, queries: Dense) -> int:

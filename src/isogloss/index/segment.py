@@ -56,6 +56,32 @@ class Segment:
         return len(self.rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows ``start`` to ``stop`` of a segment; ``start`` is a multiple of ``BLOCK``.
+
+    ``allowed`` has a flag for each of these rows: whether it may be found.
+    """
+
+    segment: Segment
+    start: int
+    stop: int
+    allowed: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def rows(self) -> slice:
+        """Return where its rows lie in the segment."""
+        return slice(self.start, self.stop)
+
+    @property
+    def blocks(self) -> slice:
+        """Return where its blocks lie in the segment."""
+        return slice(self.start // BLOCK, -(-self.stop // BLOCK))
+
+
 def make_segment(rows: Rows, vectors: Dense, alive: NDArray[np.bool_], *, cosine: bool) -> Segment:
     """Return a segment with its factors and lengths; a vector that is not finite is a ``NonFiniteError``."""
     vectors = np.asarray(vectors, np.float32)

@@ -12,7 +12,7 @@ from isogloss.arrays import CSR, Similarity, counting, normalise
 from isogloss.errors import NonFiniteError, UsageError
 from isogloss.index import engines, exact, scan, vnni_kernel
 from isogloss.index.exact import Exact
-from isogloss.index.segment import BLOCK, make_segment
+from isogloss.index.segment import BLOCK, Chunk, make_segment
 
 BOTH = [Similarity.COSINE, Similarity.DOT]
 ENGINES = [engines.Float32(), engines.Int8(), engines.Int8(levels=64)]
@@ -258,10 +258,10 @@ def test_the_bounds_hold_for_every_pair(engine, similarity):
     vectors = _vectors(999, 40) * np.random.default_rng(5).lognormal(size=(999, 1)).astype(np.float32)
     segment = make_segment(np.arange(999), vectors, np.ones(999, bool), cosine=similarity is Similarity.COSINE)
     queries = _vectors(16, 40, seed=1)
-    prepared = engine.prepare(queries)
-    units, errors = engine.units(segment, 0, 999, prepared)
+    prepared, chunk = engine.prepare(queries), Chunk(segment, 0, 999, segment.alive)
+    units, errors = engine.units(chunk, prepared)
     blocks = np.arange(999) // BLOCK
-    rough = engine.scores(segment, 0, 999, prepared) * units[blocks]
+    rough = engine.scores(chunk, prepared) * units[blocks]
     true = queries.astype(np.float64) @ (vectors.astype(np.float64) * segment.factors[:, None]).T
     share = np.abs(rough - true.T) / errors[blocks]
     assert share.max() <= 1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isogloss.index import engines, vnni_kernel
-from isogloss.index.segment import make_segment
+from isogloss.index.segment import Chunk, make_segment
 
 
 def needs_vnni(test):
@@ -80,8 +80,9 @@ def test_the_engine_is_the_onnx_engine():
     segment = make_segment(np.arange(777), vectors, np.ones(777, bool), cosine=True)
     ours, theirs = engines.Vnni(), engines.Int8(levels=127)
     for start, stop in ((0, 777), (64, 320)):
-        left = ours.scores(segment, start, stop, ours.prepare(vectors[:30]))
-        right = theirs.scores(segment, start, stop, theirs.prepare(vectors[:30]))
+        chunk = Chunk(segment, start, stop, segment.alive[start:stop])
+        left = ours.scores(chunk, ours.prepare(vectors[:30]))
+        right = theirs.scores(chunk, theirs.prepare(vectors[:30]))
         np.testing.assert_array_equal(left, right)
 
 
