@@ -5,7 +5,7 @@ environments; where ``n`` is more than ``distinct`` they are repeated with noise
 Contests: ``bulk`` (``n`` vectors of 384 numbers) and ``single`` (20,000 vectors of 256 numbers, a question at a time).
 ``faiss`` is ``IndexFlatIP`` as it comes; ``faiss-blas`` the same with ``distance_compute_blas_threshold = 20``, the
 default before version 1.15, which lets its matrix library do the work. ``report`` has recall@10 against float64.
-Options: ``n``, ``distinct``, ``queries``, ``k``.
+Options: ``n``, ``distinct``, ``queries`` (at most 2048), ``k``.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def _data(n: int, distinct: int, queries: int, width: int) -> tuple[Any, Any]:
     """Return vectors ``(n, width)`` and other sentences' vectors as questions, all of length one."""
     import numpy as np
 
-    known = np.load(vectors_file(distinct + queries))[:, :width]
+    known = np.load(vectors_file(distinct + OPTIONS["queries"]))[:, :width]
     rng = np.random.default_rng(0)
     order = rng.permutation(len(known))
-    asked, kept = known[order[:queries]], known[order[queries:]]
+    asked, kept = known[order[:queries]], known[order[OPTIONS["queries"] :]]
     parts = [_unit(kept)]
     while sum(map(len, parts)) < n:
         parts.append(_unit(kept + NOISE * rng.standard_normal(kept.shape, dtype=np.float32)))
