@@ -1,7 +1,7 @@
 # Targets for newcomers and for CI. Kept plain: macOS has GNU make 3.81.
 #   make demo    the main job on text that every machine has, in .venv (runtime alone, no torch)
 #   make test    style, types and tests, in .venv-dev
-# Choose a Python with PYTHON=python3.12; pass arguments to pytest with ARGS="-k words".
+# Choose a Python with PYTHON=python3.12; pass arguments to pytest with ARGS="-k words"; JOBS=1 runs tests one by one.
 
 ifndef PYTHON
 PYTHON := $(shell sh scripts/check-setup.sh find-python)
@@ -15,6 +15,7 @@ NOT_SLOW := not slow and not nightly
 ORACLES ?=
 ORACLES_DONE := $(if $(ORACLES),.venv-dev/.oracles)
 ARGS ?=
+JOBS ?= auto
 
 .PHONY: help check demo test test-slow lint types bench docs clean
 
@@ -54,7 +55,7 @@ types: .venv-dev/.installed
 	$(DEV)/mypy
 
 test: .venv-dev/.installed $(ORACLES_DONE) lint types
-	OMP_NUM_THREADS=1 $(DEV)/python -m pytest -m "$(NOT_SLOW)" $(ARGS)
+	OMP_NUM_THREADS=1 $(DEV)/python -m pytest -n $(JOBS) -m "$(NOT_SLOW)" $(ARGS)
 
 test-slow: .venv-dev/.installed $(ORACLES_DONE)
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=nightly $(DEV)/python -m pytest -m "slow or nightly" $(ARGS)
