@@ -44,7 +44,7 @@ class Collection:
     >>> import tempfile
     >>> from isogloss.protocols import Record
     >>> with Collection.create(Path(tempfile.mkdtemp()) / "index", encoders=["words"]) as collection:
-    ...     _ = collection.add([Record("a", "Heat conduction in slabs."), Record("b", "Zip archives hold files.")])
+    ...     _ = collection.add([Record("a", "Heat in composite slabs."), Record("b", "One file of a zip archive.")])
     ...     result = collection.search("one file out of an archive", k=1)
     ...     (result.hits[0].document, len(collection), "b" in collection)
     ('b', 2, True)

@@ -19,7 +19,7 @@ from isogloss.encoders.digests import remembered
 from isogloss.encoders.surface import EncoderSurface, as_texts
 from isogloss.errors import ModelError, NonFiniteError
 from isogloss.protocols import EncodeReport, Role
-from isogloss.vocabulary.pooling import Finish
+from isogloss.vocabulary.pooling import Finish, pooling_of
 from isogloss.vocabulary.tokenizer_pieces import TokenizerPieces
 from isogloss.vocabulary.wordpiece import WordPiece, unlike_bert
 
@@ -186,14 +186,9 @@ class StaticEncoder(EncoderSurface):
             Where a vector is not finite; the message names the text.
         """
         texts = as_texts(inputs)
-        vectors, counts = self.pieces.pool(
-            texts,
-            self.vectors.rows,
-            self.vectors.weights,
-            skip_unknown=self.skip_unknown,
-            finish=self.finish,
-            threads=self.threads,
-        )
+        skip = self.pieces.unknown if self.skip_unknown else -1
+        pooling = pooling_of(self.vectors.rows, self.vectors.weights, skip, self.finish)
+        vectors, counts = self.pieces.pool(texts, pooling, threads=self.threads)
         flat = vectors.ravel()
         if not np.isfinite(flat @ flat) and not np.isfinite(vectors).all():
             worst = int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])

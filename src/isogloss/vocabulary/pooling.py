@@ -14,8 +14,20 @@ Finish: TypeAlias = Literal["sum", "mean", "unit"]
 _FINISH: dict[str, int] = {"sum": SUM, "mean": MEAN, "unit": UNIT}
 
 
-def pooling_of(rows: NDArray[Any], weights: NDArray[np.float32], skip: int, finish: Finish) -> Pooling:
-    """Return the arguments of a kernel's pooling, in the types that it expects."""
+def pooling_of(rows: NDArray[Any], weights: NDArray[np.float32], skip: int = -1, finish: Finish = "unit") -> Pooling:
+    """Return how token vectors are pooled, in the types that the kernel expects.
+
+    Parameters
+    ----------
+    rows
+        ``(V, d)`` int8 or float32, C-contiguous; one row a token.
+    weights
+        ``(V,)`` float32: a token's row counts so much (for int8 rows: times the row's scale).
+    skip
+        Token that is left out, also of a mean's count (``[UNK]`` by some models); -1 for none.
+    finish
+        ``"sum"``, ``"mean"``, or ``"unit"`` (length one).
+    """
     return Pooling(np.asarray(rows), np.ascontiguousarray(weights, np.float32), skip, _FINISH[finish])
 
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from isogloss.arrays import Dense, Ragged, charge
 from isogloss.vocabulary.buffers import SURROGATES, ragged
-from isogloss.vocabulary.pooling import Finish, pool_plain, pooling_of
+from isogloss.vocabulary.pooling import pool_plain
+from isogloss.vocabulary.wordpiece_kernel import Pooling
 
 
 class TokenizerPieces:
@@ -67,15 +68,12 @@ class TokenizerPieces:
     def pool(
         self,
         texts: Sequence[str],
-        rows: NDArray[Any],
-        weights: NDArray[np.float32],
+        pooling: Pooling,
         *,
-        skip_unknown: bool = False,
-        finish: Finish = "unit",
         threads: int = 1,
     ) -> tuple[Dense, NDArray[np.int64]]:
         """Return pooled vectors and numbers of tokens, as :meth:`WordPiece.pool` does."""
         tokens = self.ids(texts)
-        charge(multiply_adds=len(tokens.values) * rows.shape[1], random_reads=len(tokens.values))
-        vectors = pool_plain(tokens, pooling_of(rows, weights, self.unknown if skip_unknown else -1, finish))
+        charge(multiply_adds=len(tokens.values) * pooling.rows.shape[1], random_reads=len(tokens.values))
+        vectors = pool_plain(tokens, pooling)
         return vectors, np.diff(tokens.offsets)

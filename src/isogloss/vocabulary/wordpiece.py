@@ -18,7 +18,7 @@ from isogloss.arrays import Dense, Ragged, charge
 from isogloss.compiled import numba_available, numba_loaded
 from isogloss.errors import ModelError
 from isogloss.vocabulary.buffers import SURROGATES, blocks, flat, fnv1a, offsets_of, ragged, share_out, shares, utf8
-from isogloss.vocabulary.pooling import Finish, pool_plain, pooling_of
+from isogloss.vocabulary.pooling import pool_plain
 from isogloss.vocabulary.wordpiece_kernel import LONGEST_WORD, Pooling, Tables, Work
 
 _BULK = 1_000_000
@@ -149,11 +149,8 @@ class WordPiece:
     def pool(
         self,
         texts: Sequence[str],
-        rows: NDArray[Any],
-        weights: NDArray[np.float32],
+        pooling: Pooling,
         *,
-        skip_unknown: bool = False,
-        finish: Finish = "unit",
         threads: int = 1,
     ) -> tuple[Dense, NDArray[np.int64]]:
         """Return each text's pooled token vectors ``(n, d)`` float32, and its number of tokens ``(n,)``.
@@ -162,19 +159,13 @@ class WordPiece:
         ----------
         texts
             The texts.
-        rows
-            ``(V, d)`` int8 or float32, C-contiguous; one row a token.
-        weights
-            ``(V,)`` float32: a token's row counts so much (for int8 rows: times the row's scale).
-        skip_unknown
-            Leave ``[UNK]`` out, also of a mean's count.
-        finish
-            ``"sum"``, ``"mean"``, or ``"unit"`` (length one). A text without tokens has a vector of zeros.
+        pooling
+            Token vectors, weights and how a text's sum is finished (``pooling_of``). A text without tokens has a
+            vector of zeros.
         threads
             Threads that share the work of the kernel.
         """
-        skip = self.unknown if skip_unknown else -1
-        pooling = pooling_of(rows, weights, skip, finish)
+        rows = pooling.rows
         if not self._worth_compiling(texts):
             tokens = ragged(self._plain(texts))
             vectors, counts = pool_plain(tokens, pooling), np.diff(tokens.offsets)

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import socket
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -111,15 +113,23 @@ def test_pipes_and_sockets_are_not_opened(tmp_path):
     assert "pipe" in skips["pipe.txt"].detail
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_unreadable_files_and_folders_are_skips(tmp_path):
-    write(tmp_path, **{"a.txt": "a", "b.txt": "b", "c/d.txt": "d"})
-    (tmp_path / "b.txt").chmod(0)
-    (tmp_path / "c").chmod(0)
-    try:
-        records, skips = everything(tmp_path)
-    finally:
-        (tmp_path / "c").chmod(0o700)
+def test_unreadable_files_and_folders_are_skips():
+    with tempfile.TemporaryDirectory() as place:  # pytest's own folder is closed to other users
+        root = Path(place)
+        root.chmod(0o755)
+        write(root, **{"a.txt": "a", "b.txt": "b", "c/d.txt": "d"})
+        everything(root)  # what reading imports is imported now
+        (root / "b.txt").chmod(0)
+        (root / "c").chmod(0)
+        superuser = os.geteuid() == 0
+        if superuser:
+            os.seteuid(65534)
+        try:
+            records, skips = everything(root)
+        finally:
+            if superuser:
+                os.seteuid(0)
+            (root / "c").chmod(0o700)
     assert list(records) == ["a.txt"]
     assert skips["b.txt"].reason == skips["c"].reason == "unreadable"
 

@@ -78,6 +78,8 @@ def test_quantised_rows_are_within_half_a_step():
     assert (error <= packed.weights[:, None] * 0.51 + np.abs(full) * 1e-3).all()
     assert not packed.rows[3].any()
     assert packed.rows.dtype == np.int8
+    used = np.abs(packed.rows.astype(int)).max(1)
+    assert (used[np.arange(len(TOKENS)) != 3] >= 126).all()  # the whole range is used (scales have 11 bits)
 
 
 @given(st.lists(st.text(alphabet="sunymo! [SEP]é日\x00"), min_size=1, max_size=8))

@@ -118,7 +118,8 @@ def test_then_is_associative(factors, data):
     encoder = Letters()
     flat = encoder.then(*steps)
     nested = encoder.then(*steps[:cut]).then(Steps(*steps[cut:])) if cut < len(steps) else encoder.then(Steps(*steps))
-    assert nested.identity == flat.identity
+    deep = encoder.then(Steps(Steps(*steps[:cut]), Steps(*steps[cut:])))
+    assert nested.identity == flat.identity == deep.identity
     assert np.array_equal(nested.encode("aei"), flat.encode("aei"))
 
 

@@ -111,6 +111,17 @@ def test_rows_left_out_are_zero_and_the_rest_is_fitted_without_them():
     np.testing.assert_allclose(a.rows, b.rows, atol=1e-4)
 
 
+def test_the_start_weighs_tokens_by_smooth_inverse_frequency():
+    counts = np.zeros((10, 3), np.float32)
+    counts[:, 0], counts[:5, 1], counts[:1, 2] = 6, 6, 10  # 60, 30 and 10 of 100 tokens
+    tokens = np.array([[1, 0], [0, 1], [-1, -1]], np.float32)  # their mean is zero
+    teacher = normalise(np.random.default_rng(6).standard_normal((10, 2)).astype(np.float32))
+    table = linear_distillation(as_csr(counts), teacher, tokens, dimensions=2, rounds=0, smoothing=0.1)
+    lengths = np.linalg.norm(table.rows, axis=1)
+    weights = 0.1 / (0.1 + np.array([0.6, 0.3, 0.1]))
+    np.testing.assert_allclose(lengths / lengths[0], weights * [1, 1, 2**0.5] / weights[0], rtol=1e-5)
+
+
 def test_same_input_same_table():
     counts, rng = bags(5), np.random.default_rng(5)
     teacher, tokens = rng.standard_normal((400, 5)).astype(np.float32), rng.standard_normal((30, 5)).astype(np.float32)

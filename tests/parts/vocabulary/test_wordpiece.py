@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from isogloss.arrays import counting
 from isogloss.compiled import numba_available
 from isogloss.errors import ModelError
+from isogloss.vocabulary.pooling import pooling_of
 from isogloss.vocabulary.tokenizer_pieces import TokenizerPieces
 from isogloss.vocabulary.wordpiece import WordPiece, bundled, unlike_bert
 
@@ -128,6 +129,25 @@ class TestKernel:
         small = WordPiece(VOCABULARY)
         assert [row.tolist() for row in small._compiled_ids(texts, 1)] == [list(row) for row in small._exact(texts)]
 
+    def test_marks_that_change_places(self):
+        """U+302E has the higher combining class, so canonical order puts U+1B44 before it."""
+        pieces = WordPiece(["[UNK]", "a", "##\u1b44", "##\u302e"])
+        texts = ["a\u302e\u1b44", "a\u1b44\u302e"]
+        found = [row.tolist() for row in pieces._compiled_ids(texts, 1)]
+        assert found == [list(row) for row in pieces._exact(texts)] == [[1, 2, 3], [1, 2, 3]]
+
+    def test_equal_hashes_are_not_equal_words(self):
+        """A slot of the hash table that another word's hash points to must not give its token away."""
+        from isogloss.vocabulary.buffers import fnv1a
+
+        pieces = WordPiece(VOCABULARY)
+        slots, *rest = pieces._hash
+        for word in ("zzzz", "zzz"):  # as long as the token, and shorter
+            key = fnv1a(word.encode())
+            slots[(key ^ key >> 32) & (len(slots) // 2 - 1)] = key >> 32 << 32 | VOCABULARY.index("snow") + 1
+        assert pieces._compiled_ids(["zzzz zzz"], 1)[0].tolist() == [1, 1]
+        assert rest
+
     def test_threads_give_the_same(self, oracle):
         texts = [f"{i} Übung macht {'sehr ' * (i % 50)}den Meister \u302e\u1b44" for i in range(4000)]
         assert ours(texts, threads=3) == ours(texts) == theirs(oracle, texts)
@@ -139,6 +159,11 @@ class TestKernel:
 @given(st.lists(st.text(alphabet=st.characters(max_codepoint=127)), max_size=4))
 def test_plain_python_equals_tokenizers(oracle, texts):
     assert [list(row) for row in bundled()._plain(texts)] == theirs(oracle, texts)
+
+
+def test_plain_python_on_long_words(oracle):
+    texts = [letter * length + tail for letter in "xa0" for length in (99, 100, 101, 300) for tail in ("", " b", "!")]
+    assert [bundled()._ascii(text) for text in texts] == theirs(oracle, texts)
 
 
 def test_real_texts(data, oracle):
@@ -184,7 +209,7 @@ def test_pooling_twins(finish, skip, kind):
         if kept and finish != "sum":
             expected[i] /= len(kept) if finish == "mean" else np.linalg.norm(expected[i])
     for _ in range(2):  # without Numba, then with
-        vectors, counts = pieces.pool(texts, rows, weights, skip_unknown=skip, finish=finish)
+        vectors, counts = pieces.pool(texts, pooling_of(rows, weights, pieces.unknown if skip else -1, finish))
         np.testing.assert_allclose(vectors, expected, atol=2e-4, rtol=2e-5)
         assert vectors.dtype == np.float32
         assert counts.tolist() == [len(row) for row in plain]
@@ -195,7 +220,8 @@ def test_pooling_twins(finish, skip, kind):
 def test_costs_are_counted():
     pieces = WordPiece(VOCABULARY)
     with counting() as ledger:
-        pieces.pool(["snowman!", "e"], np.ones((len(VOCABULARY), 8), np.int8), np.ones(len(VOCABULARY), np.float32))
+        rows, weights = np.ones((len(VOCABULARY), 8), np.int8), np.ones(len(VOCABULARY), np.float32)
+        pieces.pool(["snowman!", "e"], pooling_of(rows, weights))
     assert ledger.multiply_adds == 4 * 8
     assert ledger.random_reads == 4
 
@@ -277,7 +303,8 @@ def test_any_other_tokenizer_through_tokenizers(small):
     assert [row.tolist() for row in other.ids(texts)] == [row.tolist() for row in small.ids(texts)]
     rows, weights = np.eye(len(VOCABULARY), dtype=np.float32), np.ones(len(VOCABULARY), np.float32)
     for skip in (True, False):
-        a, b = (pieces.pool(texts, rows, weights, skip_unknown=skip, finish="mean") for pieces in (other, small))
+        pooling = pooling_of(rows, weights, small.unknown if skip else -1, "mean")
+        a, b = (pieces.pool(texts, pooling) for pieces in (other, small))
         np.testing.assert_allclose(a[0], b[0], atol=1e-6)
         assert a[1].tolist() == b[1].tolist()
     assert len(other) == len(small)
