@@ -141,12 +141,11 @@ class TestKernel:
         from isogloss.vocabulary.buffers import fnv1a
 
         pieces = WordPiece(VOCABULARY)
-        slots, *rest = pieces._hash
-        for word in ("zzzz", "zzz"):  # as long as the token, and shorter
+        slots = pieces._hash[0]
+        for word in ("zzzz", "sno"):  # as long as the token, and the beginning of it
             key = fnv1a(word.encode())
             slots[(key ^ key >> 32) & (len(slots) // 2 - 1)] = key >> 32 << 32 | VOCABULARY.index("snow") + 1
-        assert pieces._compiled_ids(["zzzz zzz"], 1)[0].tolist() == [1, 1]
-        assert rest
+        assert pieces._compiled_ids(["zzzz sno"], 1)[0].tolist() == [1, 1]
 
     def test_threads_give_the_same(self, oracle):
         texts = [f"{i} Übung macht {'sehr ' * (i % 50)}den Meister \u302e\u1b44" for i in range(4000)]
