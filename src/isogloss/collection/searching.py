@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,8 +71,8 @@ def search(
         found = [Hits(hits.rows[i : i + 1], hits.scores[i : i + 1]) for hits in first]
         rankings.append(_rank(parts, queries, i, request, allow, snapshot, found))
     results = []
-    for text, (rows, scores, found, documents) in zip(texts, rankings, strict=True):
-        groups = _group(rows, scores, documents, request.k)
+    for text, (rows, scores, found, owners) in zip(texts, rankings, strict=True):
+        groups = _group(rows, scores, owners, request.k)
         hits = _describe(snapshot, parts, groups, found, text, request.k)
         result = SearchResult(text, hits, request.k, [part.encoder.name for part in parts], matched, list(notes))
         _note_shortage(result, snapshot, request)
@@ -91,7 +91,7 @@ def _rank(
     allow: Bitmap | None,
     snapshot: Snapshot,
     found: list[Hits],
-) -> tuple[list[int], list[float], list[Hits], dict[int, Chunk]]:
+) -> tuple[list[int], list[float], list[Hits], dict[int, int]]:
     """Fuse the rankings of query ``i``, going deeper until ``k`` documents are there or nothing more is found."""
     depth = max(LEAST_DEPTH, 5 * request.k)
     total = int(np.count_nonzero(snapshot.live))
@@ -100,11 +100,11 @@ def _rank(
         keep = fused.rows[0] >= 0
         rows = [int(row) for row in fused.rows[0][keep]]
         scores = [float(score) for score in fused.scores[0][keep]]
-        chunks = {chunk.number: chunk for chunk in snapshot.chunks(rows)}
-        distinct = len({chunk.document for chunk in chunks.values()})
+        owners = snapshot.owners(rows)
+        distinct = len(set(owners.values()))
         exhausted = all(hits.rows.shape[1] < depth or (hits.rows[0] < 0).any() for hits in found)
         if distinct >= 2 * request.k or exhausted or depth >= total:
-            return rows, scores, found, chunks
+            return rows, scores, found, owners
         depth = min(4 * depth, total)
         found = [
             part.index.search(_one(vectors, i), depth, allow, request.effort)
@@ -157,52 +157,63 @@ def _lift(fused: Hits, parts: Sequence[Part], weights: Sequence[float]) -> None:
 
 @dataclass(slots=True)
 class Group:
-    """A document found, by its best chunk."""
+    """A document found: its best chunk, that chunk's score, and the near duplicates that stand behind it."""
 
-    chunk: Chunk
+    document: int
+    chunk: int
     score: float
+    also: list[str] = field(default_factory=list)
 
 
-def _group(rows: Sequence[int], scores: Sequence[float], chunks: Mapping[int, Chunk], k: int) -> list[Group]:
+def _group(rows: Sequence[int], scores: Sequence[float], owners: Mapping[int, int], k: int) -> list[Group]:
     """Keep the best chunk of each document; a few more than ``k``, because near duplicates fold later."""
     best: dict[int, Group] = {}
     for row, score in zip(rows, scores, strict=True):
-        chunk = chunks[row]
-        if chunk.document not in best:
-            best[chunk.document] = Group(chunk, score)
+        if owners[row] not in best:
+            best[owners[row]] = Group(owners[row], row, score)
             if len(best) >= 4 * k + 20:
                 break
     return list(best.values())
 
 
+def _fold(groups: Sequence[Group], documents: Mapping[int, Document], k: int) -> list[Group]:
+    """Put near duplicates behind the best of them, and keep the first ``k``."""
+    kept: list[Group] = []
+    by_near: dict[int, Group | None] = {}
+    for group in groups:
+        near = documents[group.document].near
+        if near is not None and near in by_near:
+            first = by_near[near]
+            if first is not None:
+                first.also.append(documents[group.document].name)
+            continue
+        shown = group if len(kept) < k else None
+        if shown is not None:
+            kept.append(shown)
+        if near is not None:
+            by_near[near] = shown
+    return kept
+
+
 def _describe(
     snapshot: Snapshot, parts: Sequence[Part], groups: Sequence[Group], found: Sequence[Hits], query: str, k: int
 ) -> list[Hit]:
-    """Fold near duplicates into the best of them, then fill in what is shown of the first ``k``."""
-    documents = snapshot.documents_by_id(group.chunk.document for group in groups)
+    """Fold near duplicates, then fill in what is shown of the first ``k``."""
+    documents = snapshot.documents_by_id(group.document for group in groups)
+    kept = _fold(groups, documents, k)
     split = _splitter(parts)
     terms = {word for word, _, _ in split(query)}
     hits: list[Hit] = []
-    by_near: dict[int, Hit | None] = {}
-    for group in groups:
-        document = documents[group.chunk.document]
-        if document.near is not None and document.near in by_near:
-            first = by_near[document.near]
-            if first is not None:
-                first.also.append(document.name)
-            continue
-        hit = None
-        if len(hits) < k:
-            hit = _hit(group, document, parts, found, len(hits) + 1)
-            hit.snippet, hit.matches, _ = snippet(group.chunk.text, terms, split)
-            hits.append(hit)
-        if document.near is not None:
-            by_near[document.near] = hit
+    for group, chunk in zip(kept, snapshot.chunks(group.chunk for group in kept), strict=True):
+        hit = _hit(group, chunk, documents[group.document], parts, found, len(hits) + 1)
+        hit.snippet, hit.matches, _ = snippet(chunk.text, terms, split)
+        hits.append(hit)
     return hits
 
 
-def _hit(group: Group, document: Document, parts: Sequence[Part], found: Sequence[Hits], rank: int) -> Hit:
-    chunk = group.chunk
+def _hit(
+    group: Group, chunk: Chunk, document: Document, parts: Sequence[Part], found: Sequence[Hits], rank: int
+) -> Hit:
     hit = Hit(
         id=f"{document.name}::{chunk.ordinal + 1}",
         document=document.name,
@@ -218,6 +229,7 @@ def _hit(group: Group, document: Document, parts: Sequence[Part], found: Sequenc
         chunks=document.chunks,
         language=document.language,
         metadata=document.metadata,
+        also=group.also,
     )
     for part, hits in zip(parts, found, strict=True):
         place = np.flatnonzero(hits.rows[0] == chunk.number)

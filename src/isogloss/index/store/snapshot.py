@@ -149,6 +149,11 @@ class Snapshot:
         found = {row[0]: row for row in self._rows_in(_CHUNK + "c.number IN ({})", wanted)}
         return [_chunk(found[number]) for number in wanted]
 
+    def owners(self, numbers: Iterable[int]) -> dict[int, int]:
+        """Return the document's id of each chunk number that is live."""
+        sql = "SELECT number, document FROM chunks WHERE number IN ({})"
+        return dict(self._rows_in(sql, (int(number) for number in numbers)))
+
     def iterate(self, numbers: Iterable[int], size: int = 1000) -> Iterator[list[Chunk]]:
         """Yield chunks in lists of at most ``size``, in the given order, in bounded memory."""
         return (self.chunks(batch) for batch in batches(numbers, size))
