@@ -66,7 +66,7 @@ def find_model(name: str) -> Path:
     ModelError
         Where there is none; the message lists the places that were searched.
     """
-    full = SHORT_NAMES.get(name.lower(), name)
+    full = name if is_model(Path(name).expanduser()) else SHORT_NAMES.get(name.lower(), name)
     tried: list[str] = []
     for place, folder in _places(full):
         if folder is not None and is_model(folder):
