@@ -287,6 +287,15 @@ def test_the_demonstration_ends_with_sensible_answers(run, place: Path) -> None:
     assert again.out.rstrip().endswith('isogloss add DIR && isogloss search "..."')
 
 
+def test_the_demonstration_keeps_away_from_what_is_not_its_own(index: Path, run, place: Path) -> None:
+    for folder in (".", "notes"):
+        ran = run("demo", "--out", folder)
+        assert ran.code == 2
+        assert "--out DIR" in ran.err
+    assert run("stats", "--json").json["documents"] == 3
+    assert sorted(path.name for path in index.iterdir()) == ["bread.md", "empty.txt", "sub", "tea.md"]
+
+
 def test_doctor_finds_nothing_wrong_with_a_whole_index(index: Path, run) -> None:
     report = run("doctor", "--json").json
     assert (report["problems"], report["schema"]) == (0, "isogloss.doctor/1")

@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from isogloss.errors import CorpusError
-from isogloss.protocols import Progress, Silent
+from isogloss.errors import CorpusError, UsageError
+from isogloss.protocols import Progress
+from isogloss.workflows.folder_search import refresh
 
 if TYPE_CHECKING:
     from isogloss.collection.results import AddReport, SearchResult
@@ -30,6 +31,7 @@ QUESTIONS = (
 _LEFT_OUT = {"test", "tests", "idlelib", "idle_test", "lib2to3", "site-packages", "dist-packages", "__pycache__",
              "turtledemo", "ensurepip", "encodings", "pydoc_data", "config"}  # fmt: skip
 _FEWEST_MODULES = 50
+_MARK = ".isogloss-demo"
 
 _Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -55,6 +57,30 @@ class DocsReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
         return asdict(self)
+
+
+def prepare_folder(folder: str | Path) -> None:
+    """Make the folder of the demonstration, and make sure that it is its own.
+
+    Parameters
+    ----------
+    folder
+        A folder that does not exist, is empty, or was made by an earlier demonstration.
+
+    Raises
+    ------
+    UsageError
+        Where the folder holds something else, which must not be mixed with or written over.
+    """
+    target = Path(folder)
+    if target.exists() and not (target / _MARK).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(
+            f"the demonstration does not write into {target}",
+            "there is something else in it",
+            "name a new folder: --out DIR",
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    (target / _MARK).touch()
 
 
 def export_docs(folder: str | Path, *, library: str | Path | None = None) -> DocsReport:
@@ -183,11 +209,6 @@ def index_docs(
     """
     from isogloss.collection.collection import Collection
 
-    exists = Collection.exists(index)
-    collection = (
-        Collection.open(index, write=True, threads=threads) if exists else Collection.create(index, threads=threads)
-    )
-    with collection:
-        # another Python has other modules: its files may replace more than a fifth of those of before
-        report = collection.add(docs, yes=True, progress=progress or Silent())
+    report = refresh(index, docs, threads=threads, progress=progress)
+    with Collection.open(index, threads=threads) as collection:
         return report, collection.search(list(QUESTIONS), k)

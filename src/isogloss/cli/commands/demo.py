@@ -28,7 +28,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, console: Console) -> int:
     """Export, add, ask, and say what to type next."""
-    from isogloss.workflows.demo import QUESTIONS, export_docs, index_docs
+    from isogloss.workflows.demo import QUESTIONS, export_docs, index_docs, prepare_folder
 
     docs, index = os.path.join(options.out, "docs"), os.path.join(options.out, ".isogloss")
     if options.dry_run:
@@ -37,6 +37,7 @@ def run(options: Namespace, console: Console) -> int:
         else:
             console.line(f"would write Markdown files to {docs}, an index to {index}, and ask: {'; '.join(QUESTIONS)}")
         return 0
+    prepare_folder(options.out)
     exported = export_docs(docs)
     report, answers = index_docs(docs, index, k=HITS, threads=options.threads, progress=console.progress())
     if console.wants_data:
