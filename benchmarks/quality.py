@@ -125,7 +125,7 @@ def cached(encoder: Any, texts: list[str], role: str, notes: dict[str, Any]) -> 
     if not (path.is_file() and told.is_file()):
         folder.mkdir(parents=True, exist_ok=True)
         report, start = EncodeReport(), time.process_time()
-        vectors = encoder.encode(texts, role=role, report=report)
+        vectors = encoder.encode(texts, role=role if role in ("query", "document") else None, report=report)
         np.save(path, vectors)
         told.write_text(json.dumps({**report.to_dict(), "cpu_s": round(time.process_time() - start, 1)}))
     if role == "document":

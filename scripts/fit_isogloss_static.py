@@ -102,11 +102,7 @@ def sts(encoder: StaticEncoder, file: Path, *, draws: int = 2000) -> tuple[float
     return float(spearmanr(cosines, scores)[0]), float(low), float(high)
 
 
-def card(facts: dict[str, Any], sources: list[tuple[Source, int]]) -> str:
-    """Return the text of the model's README."""
-    table = "\n".join(f"| {s.name} | {s.origin} | {s.licence} | {n:,} |" for s, n in sources)
-    score, low, high = facts["sts_b_test"]
-    return f"""---
+CARD = """---
 license: cc-by-sa-4.0
 language: en
 library_name: isogloss
@@ -116,7 +112,7 @@ base_model: sentence-transformers/all-MiniLM-L6-v2
 # isogloss-static
 
 A static sentence encoder for English: a text's vector is the mean of its tokens' vectors, scaled to length one. It has
-{facts["tokens"]:,} tokens and {facts["dimensions"]} components, stored as int8 with one scale a token.
+{tokens:,} tokens and {dimensions} components, stored as int8 with one scale a token.
 It reads whole texts (there is no window) at a cost of a few microseconds a sentence. A text without known tokens has a
 vector of zeros.
 
@@ -125,9 +121,9 @@ vector of zeros.
 ## How it was made
 
 `scripts/fit_isogloss_static.py` fitted it to all-MiniLM-L6-v2 (Apache-2.0) without torch: the teacher's vectors of the
-single tokens, in the {facts["dimensions"]} principal directions of its sentence vectors ({facts["kept"]:.1%} of their
+single tokens, in the {dimensions} principal directions of its sentence vectors ({kept:.1%} of their
 variance), weighted by smooth inverse frequency, then a ridge least-squares fit from token counts to the teacher's
-vectors of {facts["texts"]:,} sentences, passages and questions, solved by conjugate gradients. Settings were chosen on
+vectors of {texts:,} sentences, passages and questions, solved by conjugate gradients. Settings were chosen on
 held-out training texts only (those of the figures below, which may flatter them a little). Tokens that no text can give
 were dropped from BERT's uncased vocabulary.
 
@@ -136,10 +132,10 @@ were dropped from BERT's uncased vocabulary.
 | what | value |
 |---|---|
 | STS-B test, Spearman (95 % interval, bootstrap over pairs) | {score:.4f} ({low:.4f} to {high:.4f}) |
-| held-out training texts ({facts["held_out"]:,}): mean cosine to the projected teacher | {facts["cosine"]:.4f} |
-| the same texts: share of the teacher's ten nearest neighbours found | {facts["neighbours_found"]:.3f} |
-| the same texts: rank correlation of cosines with the teacher's | {facts["rank_correlation"]:.3f} |
-| size of the vectors | {facts["bytes"]:,} bytes |
+| held-out training texts ({held_out:,}): mean cosine to the projected teacher | {cosine:.4f} |
+| the same texts: share of the teacher's ten nearest neighbours found | {neighbours_found:.3f} |
+| the same texts: rank correlation of cosines with the teacher's | {rank_correlation:.3f} |
+| size of the vectors | {bytes:,} bytes |
 
 ## Texts
 
@@ -147,7 +143,7 @@ were dropped from BERT's uncased vocabulary.
 |---|---|---|---|
 {table}
 
-No text of an evaluation set is among them: {facts["left_out"]:,} sentences that also occur in one (STS-B and other
+No text of an evaluation set is among them: {left_out:,} sentences that also occur in one (STS-B and other
 SemEval STS years, Cranfield, MEDLINE, CACM, SciFact, the SQuAD-style retrieval sets, Natural Questions, Tatoeba and
 others; compared by letters and digits) were left out. The teacher itself was trained by its authors on other data,
 which its own card lists.
@@ -157,6 +153,13 @@ which its own card lists.
 English only; no word order, no context: "dog bites man" and "man bites dog" are equal. The licence of the fitted
 vectors follows the most demanding of the texts, CC BY-SA 4.0.
 """
+
+
+def card(facts: dict[str, Any], sources: list[tuple[Source, int]]) -> str:
+    """Return the text of the model's README."""
+    table = "\n".join(f"| {s.name} | {s.origin} | {s.licence} | {n:,} |" for s, n in sources)
+    score, low, high = facts["sts_b_test"]
+    return CARD.format(**facts, table=table, score=score, low=low, high=high)
 
 
 def fit(pieces: WordPiece, counts: CSR, teacher: Dense, tokens: Dense) -> DistilledTable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     )
     from isogloss.collection.searching import Part
     from isogloss.corpus.options import ReadOptions
+    from isogloss.index.store.rows import StoredEncoder
     from isogloss.index.store.snapshot import Snapshot
     from isogloss.index.store.store import Store
     from isogloss.protocols import Diagnosis
@@ -55,6 +55,7 @@ class Collection:
         self._threads = threads
         self._parts: dict[str, Part] = {}
         self._parts_generation = -1
+        self._default: tuple[list[StoredEncoder], list[str]] | None = None
 
     @classmethod
     def create(
@@ -364,9 +365,14 @@ class Collection:
 
         if self._parts_generation != snapshot.generation:
             self._parts = {}
+            self._default = None
             self._parts_generation = snapshot.generation
-        records = snapshot.encoders()
-        chosen, notes = (choose(names, records), []) if names else default_records(snapshot, records)
+        if names:
+            chosen, notes = choose(names, snapshot.encoders()), []
+        else:
+            if self._default is None:
+                self._default = default_records(snapshot, snapshot.encoders())
+            chosen, notes = self._default[0], list(self._default[1])
         parts: list[Part] = []
         for record in chosen:
             if record.name not in self._parts:
@@ -380,8 +386,3 @@ class Collection:
                     continue
             parts.append(self._parts[record.name])
         return parts, notes
-
-
-def default_index() -> Path:
-    """Return the index folder that the command line uses where none is named."""
-    return Path(os.environ.get("ISOGLOSS_INDEX") or ".isogloss")

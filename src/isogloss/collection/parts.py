@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def make_part(snapshot: Snapshot, record: StoredEncoder, threads: int | None) -> Part:
     """Load an encoder, prove that it is the one that built the index, and open its index."""
     encoder = load_checked(record, threads)
-    levels = snapshot.settings.get("background", {}).get(record.name, [])
+    levels = np.array(snapshot.settings.get("background", {}).get(record.name, []), np.float64)
     return Part(encoder, open_index(snapshot, record), levels, snapshot.off(record.name))
 
 

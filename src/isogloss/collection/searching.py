@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isogloss.arrays import CSR, Bitmap, Hits, Ragged, Vectors
 from isogloss.collection.background import percentile
@@ -35,7 +36,7 @@ class Part:
 
     encoder: IndexEncoder
     index: Index
-    levels: Sequence[float]
+    levels: NDArray[np.float64]
     off: Bitmap
 
 
@@ -176,16 +177,16 @@ def _group(rows: Sequence[int], scores: Sequence[float], owners: Mapping[int, in
     return list(best.values())
 
 
-def _fold(groups: Sequence[Group], documents: Mapping[int, Document], k: int) -> list[Group]:
+def _fold(groups: Sequence[Group], near_of: Mapping[int, tuple[str, int | None]], k: int) -> list[Group]:
     """Put near duplicates behind the best of them, and keep the first ``k``."""
     kept: list[Group] = []
     by_near: dict[int, Group | None] = {}
     for group in groups:
-        near = documents[group.document].near
+        name, near = near_of[group.document]
         if near is not None and near in by_near:
             first = by_near[near]
             if first is not None:
-                first.also.append(documents[group.document].name)
+                first.also.append(name)
             continue
         shown = group if len(kept) < k else None
         if shown is not None:
@@ -199,8 +200,8 @@ def _describe(
     snapshot: Snapshot, parts: Sequence[Part], groups: Sequence[Group], found: Sequence[Hits], query: str, k: int
 ) -> list[Hit]:
     """Fold near duplicates, then fill in what is shown of the first ``k``."""
-    documents = snapshot.documents_by_id(group.document for group in groups)
-    kept = _fold(groups, documents, k)
+    kept = _fold(groups, snapshot.near_of(group.document for group in groups), k)
+    documents = snapshot.documents_by_id(group.document for group in kept)
     split = _splitter(parts)
     terms = {word for word, _, _ in split(query)}
     hits: list[Hit] = []
@@ -258,16 +259,13 @@ def _splitter(parts: Sequence[Part]) -> Words:
 def _note_shortage(result: SearchResult, snapshot: Snapshot, request: Request) -> None:
     """Say why there are fewer than ``k``, so that a filter never eats results in silence."""
     short = len(result.hits)
-    if short >= request.k:
+    if short >= request.k or not request.where:
         return
-    if request.where and result.matched is not None and result.matched <= request.k:
+    if result.matched is not None and result.matched <= request.k:
         plural = "document matches" if result.matched == 1 else "documents match"
         result.notes.append(f"{short} of {request.k}: only {result.matched} {plural} the filter")
-    elif request.where:
+    else:
         result.notes.append(
             f"{short} of {request.k}: {result.matched} documents match the filter, {short} of them the query"
         )
-    else:
-        result.notes.append(f"{short} of {request.k}: no other document was found")
-    if request.where:
-        result.notes += snapshot.filter_notes(request.where)
+    result.notes += snapshot.filter_notes(request.where)

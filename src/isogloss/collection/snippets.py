@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 Span: TypeAlias = tuple[int, int]
@@ -34,17 +35,48 @@ def snippet(text: str, terms: set[str], words: Words, *, width: int = 240) -> tu
 
     Examples
     --------
-    >>> plain = lambda text: [(w, i, i + len(w)) for i, w in [(0, "red"), (4, "fox")]]
+    >>> plain = lambda text: [(found.group(), *found.span()) for found in re.finditer("[a-z]+", text)]
     >>> snippet("red fox", {"fox"}, plain)
     ('red fox', [[4, 7]], 0)
     """
-    found = [(word, start, end) for word, start, end in words(text) if word in terms]
+    found = matches(text, terms, words)
     start, stop = _window(text, found, width)
     spans = [(max(a, start), min(b, stop)) for _, a, b in found if a >= start and b <= stop]
     body, moved = _collapse(text, start, stop, spans)
     lead = "… " if start > 0 else ""
     tail = " …" if stop < len(text.rstrip()) else ""
     return lead + body + tail, [[a + len(lead), b + len(lead)] for a, b in moved], start
+
+
+def matches(text: str, terms: set[str], words: Words) -> list[tuple[str, int, int]]:
+    """Return the words of ``text`` that are among ``terms``, as ``(normalised word, start, end)``.
+
+    Plain text is narrowed to words that begin like a term before anything is normalised (stemmers cut ends, never the
+    first letter), and each distinct word is normalised once in a process.
+    """
+    if not text.isascii():
+        return [(word, start, end) for word, start, end in words(text) if word in terms]
+    letters = "".join(
+        sorted({letter for term in terms if term.isascii() for letter in (term[0].lower(), term[0].upper())})
+    )
+    if not letters:
+        return []
+    found: list[tuple[str, int, int]] = []
+    for run in _beginning_with(letters).finditer(text):
+        for word, start, end in _normalised(words, run.group()):
+            if word in terms:
+                found.append((word, run.start() + start, run.start() + end))
+    return found
+
+
+@lru_cache(1 << 16)
+def _normalised(words: Words, raw: str) -> tuple[tuple[str, int, int], ...]:
+    return tuple(words(raw))
+
+
+@lru_cache(256)
+def _beginning_with(letters: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z0-9])[{letters}][A-Za-z0-9]*")
 
 
 def _window(text: str, found: Sequence[tuple[str, int, int]], width: int) -> Span:

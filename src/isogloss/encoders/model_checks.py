@@ -75,9 +75,6 @@ def check_weights(plan: ModelPlan) -> Diagnosis:
 def check_lengths(plan: ModelPlan) -> Diagnosis:
     """List every source of the maximum length, with the winner."""
     said = dict(plan.max_length.said)
-    cut = _json(plan.transformer / "tokenizer.json").get("truncation") or {}
-    if "max_length" in cut:
-        said["tokenizer.json (ignored)"] = int(cut["max_length"])
     listed = ", ".join(f"{value} {source}" for source, value in said.items())
     found = f"{plan.max_length.value} tokens, from {plan.max_length.source}; said: {listed}"
     if any("positions" in note for note in plan.notes):

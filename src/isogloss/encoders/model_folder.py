@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +30,7 @@ _POOLING_FLAGS: Mapping[str, PoolingMode] = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+IGNORED_CUT = "tokenizer.json (ignored)"
 _NO_LIMIT = 1_000_000  # tokenizers without a limit of their own are saved with 10^30
 
 
@@ -70,6 +73,9 @@ def resolve(folder: str | Path, *, max_length: int | None = None, name: str = ""
     _need_tokenizer(transformer)
     notes: list[str] = []
     length = _max_length(max_length, sentence, tokenizer, positions, notes)
+    cut = _ignored_cut(transformer / "tokenizer.json")
+    if cut:
+        length = replace(length, said=(*length.said, (IGNORED_CUT, cut)))
     pooling, include = _pooling(folder, modules, notes)
     steps = _steps(folder, modules)
     prompts, warnings = _prompts(card, name, str(config.get("_name_or_path", "")), notes)
@@ -221,6 +227,19 @@ def _max_length(
         notes.append(f"{source} says {value} tokens, but the model has {positions} positions: {positions} is used")
         source, value = "positions of config.json", positions
     return Choice(value, source, said)
+
+
+def _ignored_cut(file: Path) -> int:
+    """Return the length at which ``tokenizer.json`` itself would cut, which nothing here does; 0 for none.
+
+    It stands at the file's start; reading all of it would cost more than the rest of the resolver.
+    """
+    if not file.is_file():
+        return 0
+    with file.open("rb") as opened:
+        start = opened.read(4096).decode("utf-8", "replace")
+    found = re.search(r'"truncation"\s*:\s*\{[^}]*"max_length"\s*:\s*(\d+)', start)
+    return int(found[1]) if found else 0
 
 
 def _pooling(

@@ -26,6 +26,7 @@ def test_minilm(minilm) -> None:
         ("sentence_bert_config.json", 256),
         ("tokenizer_config.json", 512),
         ("positions of config.json", 512),
+        ("tokenizer.json (ignored)", 128),
     )
     assert plan.pooling.value == ("mean",)
     assert plan.steps.value == (NormaliseStep(),)

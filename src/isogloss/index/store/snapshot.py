@@ -154,6 +154,11 @@ class Snapshot:
         sql = "SELECT number, document FROM chunks WHERE number IN ({})"
         return dict(self._rows_in(sql, (int(number) for number in numbers)))
 
+    def near_of(self, ids: Iterable[int]) -> dict[int, tuple[str, int | None]]:
+        """Return name and group of near duplicates (None: no near duplicate) of documents by id."""
+        rows = self._rows_in("SELECT id, name, near FROM documents WHERE id IN ({})", (int(i) for i in ids))
+        return {key: (name, near) for key, name, near in rows}
+
     def iterate(self, numbers: Iterable[int], size: int = 1000) -> Iterator[list[Chunk]]:
         """Yield chunks in lists of at most ``size``, in the given order, in bounded memory."""
         return (self.chunks(batch) for batch in batches(numbers, size))
