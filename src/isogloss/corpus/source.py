@@ -74,8 +74,9 @@ class Source:
         if self.stream is not None:
             if self._head:
                 yield self._head
-            stream = self.stream
-            while block := guarded(lambda: stream.read(size)):
+            # one system call a block: Ctrl-C is heard between two, not only at the end of a long read
+            once: Callable[[int], bytes] = getattr(self.stream, "read1", self.stream.read)
+            while block := guarded(functools.partial(once, size)):
                 yield block
             return
         with self.open() as file:
