@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,11 +29,18 @@ def merge_tiers(store: Store) -> int:
     gone = 0
     for record in store.snapshot.encoders():
         while True:
-            group = _full_level(store.snapshot.segments(record.name))
+            group = _full_level(_mergeable(store.snapshot.segments(record.name), record))
             if not group:
                 break
             gone += len(group) - _merge(store, record, group)
     return gone
+
+
+def _mergeable(segments: Sequence[Segment], record: StoredEncoder) -> list[Segment]:
+    """Leave out dense segments that are half full: merging those would not make them fewer."""
+    if record.kind == "words":
+        return list(segments)
+    return [segment for segment in segments if 2 * segment.rows < MOST_ROWS]
 
 
 def _full_level(segments: Sequence[Segment]) -> list[Segment]:
@@ -42,7 +49,7 @@ def _full_level(segments: Sequence[Segment]) -> list[Segment]:
         levels.setdefault(segment.level, []).append(segment)
     for level in sorted(levels):
         if len(levels[level]) >= FAN:
-            return levels[level]
+            return levels[level][:FAN]
     return []
 
 
@@ -86,23 +93,26 @@ def _merge(store: Store, record: StoredEncoder, group: Sequence[Segment]) -> int
     merged = (
         _merged_postings(store.snapshot, group) if record.kind == "words" else _merged_vectors(store.snapshot, group)
     )
+    made = 0
     with store.transaction() as transaction:
         transaction.drop_segments(names)
-        for arrays, rows in merged:
+        for arrays, rows in merged:  # one piece in memory at a time
             transaction.add_segment(record.name, arrays, rows, level=level)
-    return len(merged)
+            made += 1
+    return made
 
 
 def _merged_postings(
     snapshot: Snapshot, group: Sequence[Segment]
-) -> list[tuple[dict[str, NDArray[Any]], NDArray[np.int64]]]:
+) -> Iterator[tuple[dict[str, NDArray[Any]], NDArray[np.int64]]]:
     merged = Postings.merge([Postings.from_arrays(segment.arrays) for segment in group], snapshot.live)
-    return [(merged.arrays(), merged.rows)] if len(merged.rows) else []
+    if len(merged.rows):
+        yield merged.arrays(), merged.rows
 
 
 def _merged_vectors(
     snapshot: Snapshot, group: Sequence[Segment]
-) -> list[tuple[dict[str, NDArray[Any]], NDArray[np.int64]]]:
+) -> Iterator[tuple[dict[str, NDArray[Any]], NDArray[np.int64]]]:
     """Gather live rows in order of chunk number, in pieces that fit in memory."""
     rows = np.concatenate([segment.arrays["rows"] for segment in group])
     source = np.repeat(np.arange(len(group)), [segment.rows for segment in group])
@@ -110,7 +120,6 @@ def _merged_vectors(
     alive = snapshot.live[rows]
     rows, source, place = rows[alive], source[alive], place[alive]
     order = np.argsort(rows, kind="stable")
-    merged = []
     for start in range(0, len(order), MOST_ROWS):
         piece = order[start : start + MOST_ROWS]
         width = group[0].arrays["vectors"].shape[1]
@@ -118,5 +127,4 @@ def _merged_vectors(
         for i, segment in enumerate(group):
             mine = np.flatnonzero(source[piece] == i)
             vectors[mine] = segment.arrays["vectors"][place[piece[mine]]]
-        merged.append(({"rows": rows[piece], "vectors": vectors}, rows[piece]))
-    return merged
+        yield {"rows": rows[piece], "vectors": vectors}, rows[piece]

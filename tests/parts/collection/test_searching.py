@@ -146,3 +146,18 @@ def test_stats_and_health(make: Callable[..., Collection]) -> None:
     assert (stats.documents, stats.chunks, stats.roots[0]["documents"]) == (30, 30, 30)
     assert {e.name: e.covered for e in stats.encoders} == {"words": 30, "static": 30}
     assert not [d for d in collection.check() if d.status in ("problem", "warning")]
+
+
+def test_merging_ends_where_segments_are_full(make: Callable[..., Collection], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isogloss.collection.compaction.MOST_ROWS", 40)
+    monkeypatch.setattr("isogloss.collection.compaction.FAN", 3)
+    monkeypatch.setattr("isogloss.collection.adding.BATCH_DOCUMENTS", 15)
+    collection = make(encoders=["words", "static"])
+    collection.add(corpus(300))
+    segments = {e.name: e.segments for e in collection.stats().encoders}
+    assert segments["words"] <= 4
+    assert 300 / 40 <= segments["static"] <= 14
+    direct = make("direct", encoders=["words", "static"])
+    monkeypatch.setattr("isogloss.collection.adding.BATCH_DOCUMENTS", 1000)
+    direct.add(corpus(300))
+    assert found(collection, "word1 word2") == found(direct, "word1 word2")
