@@ -13,7 +13,7 @@ KINDS = ["encoder", "transform", "index", "searcher", "reader"]
 def test_every_part_is_built_here(discovered, builders, kind):
     built = {name.split(" ")[0] for name in builders[kind]}  # "Exact by dot" is one more way to build Exact
     missing = discovered[kind] - built - set(builders["left_out"])
-    assert sorted(missing) == [], "add a builder to tests/contracts/parts.py"
+    assert sorted(missing) == [], "add a file to tests/contracts/builders"
     assert sorted(built - discovered[kind]) == [], "these are no parts (any more)"
     assert discovered[kind]
 

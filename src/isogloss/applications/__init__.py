@@ -1,0 +1,1 @@
+"""What vectors are for beside search: classification heads, segmentation, recommendation."""

@@ -1,0 +1,1 @@
+"""Metrics: from what a system answered to a sample of items with an aggregate."""

@@ -1,0 +1,1 @@
+"""Intervals, paired tests, corrections, tie groups, power: what a difference between two scores is worth."""

@@ -1,0 +1,1 @@
+"""Text from models: clients for endpoints that the user names."""

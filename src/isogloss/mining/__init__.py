@@ -1,0 +1,1 @@
+"""Finds training and test material in unlabelled text: hard negatives, bitext, questions."""

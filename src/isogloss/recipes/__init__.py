@@ -1,0 +1,1 @@
+"""Published systems as recipes of parts, one module a system, each with a check of its claim."""
