@@ -310,11 +310,4 @@ def test_a_static_model_without_tokenizer(tmp_path):
 
 
 def test_the_bundled_model():
-    from isogloss.encoders.names import load_encoder
-    from isogloss.errors import ModelError
-
-    try:
-        load_encoder("static")
-    except ModelError as error:
-        pytest.skip(f"the bundled model is not built: {error.what}")
     assert bad(diagnose("static", texts=["heat flows"])) == {}

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isogloss.encoders.engines import protobuf as pb
+from isogloss import protobuf as onnx_bytes
 from isogloss.encoders.engines.architectures import Architecture
 from isogloss.encoders.engines.weights import TensorPlace
 from isogloss.errors import UnsupportedModelError
 
-_ELEMENTS = {"F32": pb.FLOAT, "F16": pb.FLOAT16, "BF16": pb.BFLOAT16}
+CONTRIB = "com.microsoft"
+IR_VERSION, OPSET = 8, 20
+_FLOAT, _INT64 = 1, 7  # element types as the attribute of a Cast names them
+_TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
 @dataclass
@@ -30,18 +33,18 @@ class Graph:
 
     def op(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         """Add a node with one output; return the output's name."""
-        self.nodes.append(pb.node(kind, inputs, [output], **attributes))
+        self.nodes.append(onnx_bytes.node(kind, inputs, [output], **attributes))
         return output
 
     def constant(self, name: str, array: NDArray[Any]) -> str:
         """Add a small constant once; return its name."""
-        self.initializers.setdefault(name, pb.tensor(name, array))
+        self.initializers.setdefault(name, onnx_bytes.initializer(name, array))
         return name
 
     def stored(self, name: str, *, rows: int | None = None) -> str:
         """Name a stored tensor as it is (``rows=1``: its first row, as a vector)."""
         place = self.weights[name]
-        if place.dtype not in _ELEMENTS:
+        if place.dtype not in _TYPES:
             raise UnsupportedModelError(
                 f"weights of type {place.dtype} are not supported",
                 f"{name} has it",
@@ -50,7 +53,10 @@ class Graph:
         shape, length = (place.shape[1:], place.length // place.shape[0]) if rows else (place.shape, place.length)
         where = os.path.relpath(place.path, self.folder)
         self.initializers.setdefault(
-            name, pb.external_tensor(name, _ELEMENTS[place.dtype], shape, where, place.offset, length)
+            name,
+            onnx_bytes.initializer(
+                name, dtype=_TYPES[place.dtype], shape=shape, location=where, offset=place.offset, length=length
+            ),
         )
         return name
 
@@ -62,7 +68,7 @@ class Graph:
         cast = name + "/float32"
         if cast not in self.initializers:
             self.initializers[cast] = b""
-            self.op("Cast", [name], cast, to=pb.FLOAT)
+            self.op("Cast", [name], cast, to=_FLOAT)
         return cast
 
     def gathered(self, table: str, ids: str, output: str) -> str:
@@ -70,7 +76,7 @@ class Graph:
         self.stored(table)
         if self.weights[table].dtype == "F32":
             return self.op("Gather", [table, ids], output)
-        return self.op("Cast", [self.op("Gather", [table, ids], output + "/half")], output, to=pb.FLOAT)
+        return self.op("Cast", [self.op("Gather", [table, ids], output + "/half")], output, to=_FLOAT)
 
     def linear(self, x: str, name: str, output: str, *, bias: bool = True) -> str:
         """Add ``x W^T (+ b)`` on rows; W is (out, in) as stored."""
@@ -85,7 +91,7 @@ class Graph:
     def residual_norm(self, x: str, skip: str, name: str, output: str, epsilon: float) -> str:
         """Add the layer norm of ``x + skip``, fused."""
         inputs = [x, skip, self.float32(name + ".weight"), self.float32(name + ".bias")]
-        return self.op("SkipLayerNormalization", inputs, output, domain=pb.CONTRIB, epsilon=epsilon)
+        return self.op("SkipLayerNormalization", inputs, output, domain=CONTRIB, epsilon=epsilon)
 
     def activation(self, kind: str, x: str, output: str) -> str:
         """Add one of the activation functions of :class:`Architecture`."""
@@ -121,7 +127,7 @@ def _fused_attention(graph: Graph, arch: Architecture, parts: list[str], at: str
     inputs = [*deep, "", "lengths" if masked else "", bias]
     while not inputs[-1]:
         inputs.pop()
-    mixed = graph.op("MultiHeadAttention", inputs, at + "mixed", domain=pb.CONTRIB, num_heads=arch.heads)
+    mixed = graph.op("MultiHeadAttention", inputs, at + "mixed", domain=CONTRIB, num_heads=arch.heads)
     return graph.op("Reshape", [mixed, "flat"], at + "mixed/flat")
 
 
@@ -164,7 +170,7 @@ def _open_mask(graph: Graph) -> None:
     """Add the additive mask ``(B, 1, 1, L)`` from the lengths: 0 on tokens, the lowest float on padding."""
     graph.op("Range", [graph.constant("zero", np.array(0)), graph.op("Squeeze", ["width"], "width/scalar"),
                        graph.constant("one", np.array(1))], "columns")  # fmt: skip
-    long = graph.op("Cast", ["lengths"], "lengths/long", to=pb.INT64)
+    long = graph.op("Cast", ["lengths"], "lengths/long", to=_INT64)
     column = graph.op("Unsqueeze", [long, graph.constant("axes", np.array([1, 2, 3]))], "lengths/deep")
     real = graph.op("Less", ["columns", column], "real")
     low = graph.constant("low", np.array(np.finfo(np.float32).min, np.float32))
@@ -213,17 +219,17 @@ def write_graph(
     depth = max([*states, *(i + 1 for i in maps)]) if states or maps else arch.layers
     for i in range(depth):
         x = _layer(graph, arch, i, x, masked, bias, bool(maps))
-    outputs = [pb.value_info(f"state.{i}", pb.FLOAT, ["T", arch.width]) for i in states]
-    outputs += [pb.value_info(f"attention.{i}", pb.FLOAT, ["B", arch.heads, "L", "L"]) for i in maps]
+    outputs = [onnx_bytes.value_info(f"state.{i}", "float32", ["T", arch.width]) for i in states]
+    outputs += [onnx_bytes.value_info(f"attention.{i}", "float32", ["B", arch.heads, "L", "L"]) for i in maps]
     if not outputs:
         graph.op("Reshape", [x, "batched"], "last")
-        outputs = [pb.value_info("last", pb.FLOAT, ["B", "L", arch.width])]
-    inputs = [pb.value_info("ids", pb.INT64, ["B", "L"]), pb.value_info("positions", pb.INT64, ["L"])]
+        outputs = [onnx_bytes.value_info("last", "float32", ["B", "L", arch.width])]
+    inputs = [onnx_bytes.value_info("ids", "int64", ["B", "L"]), onnx_bytes.value_info("positions", "int64", ["L"])]
     if masked:
-        inputs.append(pb.value_info("lengths", pb.INT32, ["B"]))
+        inputs.append(onnx_bytes.value_info("lengths", "int32", ["B"]))
     if arch.buckets:
-        inputs.append(pb.value_info("buckets", pb.INT64, ["L", "L"]))
-    return pb.model(
-        nodes=graph.nodes, initializers=[item for item in graph.initializers.values() if item], inputs=inputs,
-        outputs=outputs, name=arch.model_type, opsets={"": pb.OPSET, pb.CONTRIB: 1},
+        inputs.append(onnx_bytes.value_info("buckets", "int64", ["L", "L"]))
+    return onnx_bytes.model(
+        graph.nodes, inputs, outputs, [item for item in graph.initializers.values() if item],
+        opset=OPSET, domains={CONTRIB: 1}, ir_version=IR_VERSION, name=arch.model_type,
     )  # fmt: skip
