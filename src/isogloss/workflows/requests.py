@@ -1,0 +1,147 @@
+"""What an evaluation was asked for, as plain data that a run file keeps, and the one function that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from isogloss.errors import UsageError
+from isogloss.protocols import Progress, Silent
+
+if TYPE_CHECKING:
+    from isogloss.corpus.judgements import RankedRun
+    from isogloss.evaluation.report.content import Report
+    from isogloss.evaluation.sample import Sample
+
+Kind = Literal["questions", "index", "runs", "vectors", "endpoint", "tasks", "compare"]
+DEFAULT_METRIC = "ndcg@10"
+QUESTIONS = 300
+DRAWS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """An evaluation as it is asked for.
+
+    Attributes
+    ----------
+    kind
+        ``questions`` (made from the documents, no labels), ``index`` (documents of an index or a BEIR folder with
+        qrels), ``runs``, ``vectors``, ``endpoint``, ``tasks`` or ``compare``.
+    index
+        Folder of the index whose documents are searched.
+    data
+        Folder in BEIR layout; its documents are searched instead of an index.
+    queries, qrels
+        Files of questions and judgements.
+    runs, vectors, ids
+        Run files; the arrays of documents and questions; the files of their ids.
+    endpoint, model
+        Address of an embedding server, and the name that it knows the model by.
+    systems
+        What is compared, in the grammar of :mod:`isogloss.workflows.systems`.
+    tasks
+        Names of data sets.
+    chunking, lengths, dims
+        Variants of ``compare``.
+    metrics
+        Names such as ``ndcg@10``, the main one first.
+    baseline
+        The system that the others are compared with; the first one where empty.
+    questions
+        How many questions to make.
+    seed, draws
+        Of everything drawn, and of the bootstrap.
+    """
+
+    kind: Kind
+    index: str = ""
+    data: str = ""
+    queries: str = ""
+    qrels: str = ""
+    runs: tuple[str, ...] = ()
+    vectors: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    endpoint: str = ""
+    model: str = ""
+    systems: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    chunking: tuple[str, ...] = ()
+    lengths: tuple[str, ...] = ()
+    dims: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = (DEFAULT_METRIC,)
+    baseline: str = ""
+    questions: int = QUESTIONS
+    seed: int = 0
+    draws: int = DRAWS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the request as plain data, without what is empty."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items() if v or v == 0}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Request:
+        """Undo :meth:`to_dict`.
+
+        Raises
+        ------
+        UsageError
+            Where a field is not known.
+
+        Examples
+        --------
+        >>> request = Request(kind="runs", runs=("a.run",), qrels="q.trec")
+        >>> Request.from_dict(request.to_dict()) == request
+        True
+        """
+        known = {one.name for one in fields(cls)}
+        unknown = sorted(set(content) - known)
+        if unknown or "kind" not in content:
+            why = f"unknown fields: {', '.join(unknown)}" if unknown else "it has no kind"
+            raise UsageError("this is no evaluation request", why, "use a run.json of this version")
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in content.items()})
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """What an evaluation gave.
+
+    Attributes
+    ----------
+    report
+        Everything that is shown, the run file included.
+    samples
+        ``samples[metric][system]``: what was measured, question by question.
+    runs
+        The rankings, by system, where there are some.
+    about
+        How it was made, in sentences that are printed above the scores.
+    """
+
+    report: Report
+    samples: dict[str, dict[str, Sample]] = field(default_factory=dict)
+    runs: dict[str, RankedRun] = field(default_factory=dict)
+    about: list[str] = field(default_factory=list)
+
+
+def evaluate(request: Request, *, threads: int | None = None, progress: Progress | None = None) -> Evaluated:
+    """Run an evaluation.
+
+    Parameters
+    ----------
+    request
+        What is asked for; its paths are relative to the current folder.
+    threads
+        Threads of the encoders; None for all processors.
+    progress
+        Where to report to; None for nowhere.
+    """
+    from importlib import import_module
+
+    module = {
+        "questions": "own_evaluation", "index": "judged_evaluation", "runs": "run_evaluation",
+        "vectors": "run_evaluation", "endpoint": "run_evaluation", "tasks": "task_evaluation", "compare": "comparison",
+    }[request.kind]  # fmt: skip
+    found: Evaluated = import_module(f"isogloss.workflows.{module}").run(request, threads, progress or Silent())
+    return found
