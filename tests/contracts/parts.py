@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from isogloss.arrays import CSR, Similarity, Vectors
+from isogloss.arrays import CSR, Ragged, Similarity, Vectors
 from isogloss.collection.collection import Collection
 from isogloss.encoders.lexical import WordEncoder
 from isogloss.encoders.static import StaticEncoder, TokenVectors
@@ -299,7 +299,7 @@ def main(texts: str, out: str) -> None:
     folder = Path(out).with_suffix("")
     for name, identity, vectors in encode_all(folder, json.loads(Path(texts).read_text(encoding="utf-8"))):
         stored[f"{name} identity"] = np.array(identity)
-        dense = vectors.values if isinstance(vectors, CSR) else vectors
+        dense = vectors.values if isinstance(vectors, CSR | Ragged) else vectors
         stored[f"{name} values"] = np.asarray(dense)
         if isinstance(vectors, CSR):
             stored[f"{name} indices"], stored[f"{name} offsets"] = vectors.indices, vectors.offsets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from isogloss.arrays import CSR, counting
+from isogloss.arrays import CSR, Ragged, counting, ragged_take
 from isogloss.errors import IsoglossError
 
 ROWS = np.random.default_rng(9).permutation(400)[:150] * 1000 + 7
@@ -14,6 +14,9 @@ ROWS = np.random.default_rng(9).permutation(400)[:150] * 1000 + 7
 def _take(vectors, rows):
     if isinstance(vectors, CSR):
         return vectors.take(rows if isinstance(rows, slice) else np.asarray(rows))
+    if isinstance(vectors, Ragged):
+        offsets, flat = ragged_take(vectors.offsets, np.arange(len(vectors))[rows])
+        return Ragged(vectors.values[flat], offsets)
     return vectors[rows]
 
 
