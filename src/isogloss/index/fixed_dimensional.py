@@ -35,6 +35,8 @@ class FixedDimensionalEncoding:
         Whether a document's empty cells are filled.
     document
         ``mean`` as published, or ``sum`` (the ablation: long documents then win).
+    cells
+        ``simhash`` as published; ``random`` puts each vector into a cell by chance: the same cost and no geometry.
     seed
         Of hyperplanes and projections; queries and documents need the same.
 
@@ -51,6 +53,7 @@ class FixedDimensionalEncoding:
     repetitions: int = 20
     fill_empty: bool = True
     document: Literal["mean", "sum"] = "mean"
+    cells: Literal["simhash", "random"] = "simhash"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -84,11 +87,18 @@ class FixedDimensionalEncoding:
             planes = rng.standard_normal((d, self.k_sim)).astype(np.float32)
             signs = np.asarray(rng.choice([-1.0, 1.0], (d, size)) / np.sqrt(size), np.float32)
             projected = values if self.d_proj is None else values @ signs  # (T, d) -> (T, size)
-            place = ((values @ planes) > 0) @ (1 << np.arange(self.k_sim))  # (T, d) -> (T, k_sim) -> (T,)
-            out[:, repetition] = _blocks(projected, owner, place.astype(np.int64), n, cells, mean=block == "mean")
+            place = self._cells(values, planes, rng, block)
+            out[:, repetition] = _blocks(projected, owner, place, n, cells, mean=block == "mean")
             if fill:
-                _fill(out[:, repetition], projected, sets, place.astype(np.int64))
+                _fill(out[:, repetition], projected, sets, place)
         return out.reshape(n, -1)  # (n, repetitions, cells, size) -> (n, width)
+
+    def _cells(self, values: Dense, planes: Dense, rng: np.random.Generator, block: str) -> NDArray[np.int64]:
+        if self.cells == "random":  # queries and documents draw apart, or equal positions would meet
+            draws = generator(int(rng.integers(2**62)), "cells", block)
+            return np.asarray(draws.integers(0, 1 << self.k_sim, len(values)), np.int64)
+        above = (values @ planes) > 0  # (T, d) @ (d, k_sim) -> (T, k_sim)
+        return np.asarray(above @ (1 << np.arange(self.k_sim)), np.int64)  # -> (T,)
 
 
 def _blocks(

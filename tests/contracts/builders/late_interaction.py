@@ -12,7 +12,9 @@ from contract_parts import IndexPart, Made, _tiny_model
 from isogloss.arrays import Ragged
 from isogloss.encoders.late_interaction import TokenVectorEncoder
 from isogloss.encoders.transformer import TransformerEncoder
+from isogloss.index.fixed_dimensional import FixedDimensionalEncoding
 from isogloss.index.late_interaction import MaxSim
+from isogloss.index.two_stage import TwoStage
 from isogloss.transforms.projection import PCA
 
 
@@ -38,4 +40,7 @@ def _sets(count: int, seed: int) -> Ragged:
 
 
 encoders: dict[str, Callable[[Path], Made]] = {"encoders.late_interaction.TokenVectorEncoder": _made}
-indexes: dict[str, IndexPart] = {"index.late_interaction.MaxSim": IndexPart(MaxSim, _sets)}
+indexes: dict[str, IndexPart] = {
+    "index.late_interaction.MaxSim": IndexPart(MaxSim, _sets),
+    "index.two_stage.TwoStage": IndexPart(lambda: TwoStage(FixedDimensionalEncoding(k_sim=2, repetitions=2)), _sets),
+}

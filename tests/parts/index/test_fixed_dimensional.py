@@ -91,3 +91,15 @@ def test_seeds_and_settings():
     for wrong in ({"k_sim": -1}, {"k_sim": 17}, {"repetitions": 0}, {"d_proj": 0}):
         with pytest.raises(UsageError):
             FixedDimensionalEncoding(**wrong)
+
+
+def test_random_cells_keep_the_cost_and_lose_the_order():
+    documents = some(3, 60, 16)
+    queries = Ragged(documents.values[documents.offsets[:20]].copy(), np.arange(21))  # a vector of each document
+    truth = [int(max_sim(query, documents).argmax()) for query in queries]
+    hits = {}
+    for cells in ("simhash", "random"):
+        one = FixedDimensionalEncoding(k_sim=4, d_proj=None, repetitions=10, cells=cells)
+        best = (one.queries(queries) @ one.documents(documents).T).argmax(1)
+        hits[cells] = np.mean(best == truth)
+    assert hits["simhash"] > hits["random"] + 0.3
