@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from isogloss.errors import UsageError
+from isogloss.errors import IsoglossWarning, UsageError
 from isogloss.protocols import Progress, Silent
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ class Request:
         if unknown or "kind" not in content:
             why = f"unknown fields: {', '.join(unknown)}" if unknown else "it has no kind"
             raise UsageError("this is no evaluation request", why, "use a run.json of this version")
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in content.items()})
+        plain: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
+        return cls(**plain)
 
 
 @dataclass(slots=True)
@@ -126,7 +128,7 @@ class Evaluated:
 
 
 def evaluate(request: Request, *, threads: int | None = None, progress: Progress | None = None) -> Evaluated:
-    """Run an evaluation.
+    """Run an evaluation; warnings of ours become notes of its report.
 
     Parameters
     ----------
@@ -143,5 +145,22 @@ def evaluate(request: Request, *, threads: int | None = None, progress: Progress
         "questions": "own_evaluation", "index": "judged_evaluation", "runs": "run_evaluation",
         "vectors": "run_evaluation", "endpoint": "run_evaluation", "tasks": "task_evaluation", "compare": "comparison",
     }[request.kind]  # fmt: skip
-    found: Evaluated = import_module(f"isogloss.workflows.{module}").run(request, threads, progress or Silent())
+    work = import_module(f"isogloss.workflows.{module}").run
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found: Evaluated = work(request, threads, progress or Silent())
+    except BaseException:
+        _say_again(caught)
+        raise
+    ours = [one for one in caught if issubclass(one.category, IsoglossWarning)]
+    _say_again([one for one in caught if one not in ours])
+    notes = dict.fromkeys([*found.report.notes, *(str(one.message) for one in ours)])
+    found.report = replace(found.report, notes=list(notes))
     return found
+
+
+def _say_again(caught: Sequence[warnings.WarningMessage]) -> None:
+    for one in caught:
+        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
