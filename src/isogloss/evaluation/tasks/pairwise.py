@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from isogloss.arrays import CSR, Ragged, Similarity, Vectors
 from isogloss.errors import UsageError
+from isogloss.evaluation.tasks.encode import taken
 
 Numbers = NDArray[np.float64]
+
+_BLOCK = 4096  # pairs compared at a time
 
 OWN = "own"
 """Name of the encoder's own similarity among the results of :func:`similarities`."""
@@ -47,6 +50,23 @@ def similarities(left: Vectors, right: Vectors, similarity: Similarity) -> dict[
     if similarity.value not in found:
         raise UsageError("pairs cannot be compared", f"by {similarity.value} similarity", "use cosine or dot")
     return {**found, OWN: found[similarity.value]}
+
+
+def alike(left: Vectors, right: Vectors, similarity: Similarity) -> Numbers:
+    """Return the encoder's own similarity of ``left[i]`` and ``right[i]``: ``(n,)`` float64.
+
+    Many pairs are compared a block at a time, so that memory stays small; errors as :func:`similarities`.
+
+    Examples
+    --------
+    >>> alike(np.ones((2, 3), np.float32), np.ones((2, 3), np.float32), Similarity.DOT).tolist()
+    [3.0, 3.0]
+    """
+    parts = []
+    for start in range(0, len(left), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(left)))
+        parts.append(similarities(taken(left, rows), taken(right, rows), similarity)[OWN])
+    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _maxsim(a: NDArray[Any], b: NDArray[Any]) -> float:
