@@ -50,12 +50,12 @@ def pairs_found(scores: NDArray[np.floating], pairs: NDArray[np.int64]) -> NDArr
 
 
 def free_embeddings(
-    documents: int, dimensions: int, *, steps: int = 1500, rate: float = 0.02, temperature: float = 0.05,
-    restarts: int = 2, seed: int = 0,
+    documents: int, dimensions: int, *, pairs: NDArray[np.int64] | None = None, steps: int = 1500, rate: float = 0.02,
+    temperature: float = 0.05, restarts: int = 2, seed: int = 0,
 ) -> NDArray[np.bool_]:  # fmt: skip
     """Optimise unit vectors of questions and documents directly, and say which pairs they retrieve.
 
-    Every pair of documents is a question. Vectors are free: Adam on the full batch lowers the cross-entropy of the two
+    Every pair of documents is a question, unless ``pairs (m, 2)`` says otherwise. Vectors are free: Adam on the full batch lowers the cross-entropy of the two
     right documents under a softmax over all, until every pair is found or the steps are spent ("On the Theoretical
     Limitations of Embedding-Based Retrieval", 2025, https://arxiv.org/abs/2508.21038, section 4). A failure says that
     training did not reach it, never that no vectors exist: see :func:`moment_curve`.
@@ -64,6 +64,8 @@ def free_embeddings(
     ----------
     documents, dimensions
         Sizes of the experiment.
+    pairs
+        The right documents of each question (default: :func:`all_pairs`).
     steps, rate, temperature
         Of Adam and of the softmax.
     restarts
@@ -71,8 +73,8 @@ def free_embeddings(
 
     Returns
     -------
-    ``(documents (documents - 1) / 2,)`` bool
-        Whether each pair is found, in the order of :func:`all_pairs`.
+    ``(m,)`` bool
+        Whether each pair is found.
 
     Examples
     --------
@@ -83,7 +85,7 @@ def free_embeddings(
         raise UsageError(
             "free embeddings need 3 documents and a dimension", f"{documents} documents, {dimensions} dimensions"
         )
-    pairs, best = all_pairs(documents), np.zeros(0, bool)
+    pairs, best = all_pairs(documents) if pairs is None else pairs, np.zeros(0, bool)
     for restart in range(restarts):
         rng = generator(seed, "free embeddings", restart)
         found = _optimise(pairs, documents, dimensions, rng, steps, rate, temperature)
