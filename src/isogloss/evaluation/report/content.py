@@ -213,7 +213,8 @@ class Report:
 
     def all_notes(self) -> list[str]:
         """Return the notes of the report and of its comparisons, each once."""
-        return list(dict.fromkeys([*self.notes, *(note for one in self.comparisons for note in one.notes)]))
+        every = [*self.notes, *(note for one in self.comparisons for note in one.notes)]
+        return [note for note in dict.fromkeys(every) if note.strip()]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data; samples become their scores."""

@@ -82,7 +82,7 @@ def _comparison(comparison: Comparison, report: Report, *, first: bool) -> str:
     parts = [figure(plots.both(lambda width: plots.scores(comparison, control, width)), caption), rows]
     if control:
         parts += _against(comparison, control)
-    parts += [paragraph(text, "soft") for text in shown.lines]
+    parts += [paragraph(f"{text[:1].upper()}{text[1:]}.", "soft") for text in shown.lines]
     parts.append(_pairs(comparison))
     if first:
         return section(f"How good: {comparison.metric}", parts)
@@ -119,12 +119,14 @@ def _pairs(comparison: Comparison) -> str:
 def _costs(report: Report) -> str:
     if not report.comparisons:
         return ""
-    main, drawings = report.comparisons[0], []
-    for name, cost, more in COSTS:
-        points = plots.cost_points(report, main, name)
-        if len(points) > 1:
-            drawing = plots.quality_against_cost(points, main.metric, cost, more, 390.0)
-            drawings.append(f'<figure class="half">{drawing}</figure>')
+    main = report.comparisons[0]
+    found = [(plots.cost_points(report, main, name), cost, more) for name, cost, more in COSTS]
+    found = [one for one in found if len(one[0]) > 1]
+    kind, width = ("third", 264.0) if len(found) > 2 else ("half", 390.0)
+    drawings = [
+        f'<figure class="{kind}">{plots.quality_against_cost(points, main.metric, cost, more, width)}</figure>'
+        for points, cost, more in found
+    ]
     if not drawings:
         return ""
     how = "The dotted line joins the systems that no other beats in both. The cost axes are logarithmic."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Literal
 
 from isogloss.evaluation.report import wording
@@ -13,7 +13,7 @@ from isogloss.evaluation.report.content import Duel, Reliability, Report, differ
 from isogloss.evaluation.report.svg import Scale, box, dot, fitted, framed, label, span, stroke, text_width
 from isogloss.evaluation.results import Comparison
 
-WIDE, NARROW = 760.0, 340.0
+WIDE, NARROW = 812.0, 340.0
 """Widths that each plot is drawn for: beside text on a desk, and on a telephone."""
 Mark = Literal["plain", "base", "better", "worse", "tied"]
 
@@ -70,10 +70,10 @@ def _intervals(
     step, top = (46.0, 6.0) if narrow else (30.0, 8.0)
     lanes = _lanes(groups)
     right = 12.0 + 9.0 * (max(lanes, default=-1) + 1)
-    left = 8.0 if narrow else min(230.0, 16 + max((text_width(wording.line(r.label)) for r in rows), default=0.0))
+    left = 0.0 if narrow else min(230.0, 16 + max((text_width(wording.line(r.label)) for r in rows), default=0.0))
     end = width - right - (8.0 if narrow else 24 + max((text_width(row.text) for row in rows), default=0.0))
     bounds = span([x for row in rows for x in (row.low, row.high, row.value)], zero=zero)
-    scale = Scale(*bounds, left + 6, end)
+    scale = Scale(*bounds, max(left + 6, 16.0), end)
     bottom = top + step * len(rows)
     parts = _axis(scale, top, bottom, zero)
     for place, row in enumerate(rows):
@@ -111,7 +111,7 @@ def _axis(scale: Scale, top: float, bottom: float, zero: bool) -> list[str]:
 
 def _digits(ticks: Sequence[float]) -> int:
     """Return the decimals that tell the ticks apart."""
-    gaps = [b - a for a, b in itertools.pairwise(ticks)]
+    gaps = [b - a for a, b in pairwise(ticks)]
     return max(0, math.ceil(-math.log10(min(gaps)) - 1e-9)) if gaps else 2
 
 
@@ -119,7 +119,7 @@ def _row(row: Row, scale: Scale, top: float, step: float, end: float, left: floa
     y = top + (32.0 if narrow else step / 2)
     words_y = top + 16 if narrow else y + 4.5
     room = end - 16 - text_width(row.text) if narrow else left - 14
-    parts = [label(8, words_y, fitted(row.label, room), f"name {row.mark}")]
+    parts = [label(0, words_y, fitted(row.label, room), f"name {row.mark}")]
     parts.append(label(end, words_y, row.text, "value", "end"))
     if row.band and math.isfinite(row.band):
         start, stop = scale.at(-row.band), scale.at(row.band)
@@ -138,10 +138,10 @@ def duels(found: Sequence[Duel], width: float = WIDE) -> str:
         y = 8.0 + 54 * place
         total = max(1, one.wins + one.ties + one.losses)
         name = f"{one.system} against {one.control}"
-        parts.append(label(8, y + 12, fitted(name, width - 16), "name"))
-        x = 8.0
+        parts.append(label(0, y + 12, fitted(name, width - 8), "name"))
+        x = 0.0
         for count, kind in ((one.wins, "better"), (one.ties, "tied"), (one.losses, "worse")):
-            length = (width - 16) * count / total
+            length = width * count / total
             parts.append(box(x, y + 20, length - 1, 20, f"bar {kind}"))
             if length > 10 + text_width(f"{count:,}"):
                 parts.append(label(x + 6, y + 34.5, f"{count:,}", "in-bar"))
@@ -191,9 +191,7 @@ def quality_against_cost(points: Sequence[Point], metric: str, cost: str, more_i
         parts += [label(across.at(tick), height - bottom + 17, wording.amount(tick), "tick", "middle")]
     parts.append(label((left + width) / 2, height - 6, cost, "axis", "middle"))
     front = frontier(points, more_is_better)
-    parts += [
-        stroke(across.at(a.x), up.at(a.y), across.at(b.x), up.at(b.y), "front") for a, b in itertools.pairwise(front)
-    ]
+    parts += [stroke(across.at(a.x), up.at(a.y), across.at(b.x), up.at(b.y), "front") for a, b in pairwise(front)]
     for point, low, high in zip(points, lows, highs, strict=True):
         x, mark = across.at(point.x), "better" if point in front else "tied"
         parts.append(stroke(x, up.at(low), x, up.at(high), f"interval {mark}"))
@@ -223,20 +221,25 @@ def frontier(points: Sequence[Point], more_is_better: bool) -> list[Point]:
 def _names(points: Sequence[Point], across: Scale, up: Scale, width: float) -> list[str]:
     """Return names beside the points, moved up or down where they would cover each other or another point."""
     taken = [(across.at(p.x) - 6, up.at(p.y) - 7, across.at(p.x) + 6, up.at(p.y) + 7) for p in points]
+    lines = [(across.at(p.x) - 2, up.at(p.high), across.at(p.x) + 2, up.at(p.low)) for p in points]
     parts = []
     for point in points:
         x, y = across.at(point.x), up.at(point.y)
         text = fitted(point.label, min(150.0, 0.4 * width))
         long = text_width(text)
-        places = [(side, shift) for shift in (0, -15, 15, -29, 29) for side in ("start", "end")]
-        for side, shift in places:
-            start = x + 9 if side == "start" else x - 9 - long
-            area = (start, y + shift - 9, start + long, y + shift + 5)
-            if area[0] < 50 or area[2] > width - 2 or area[1] < 2 or any(_meet(area, other) for other in taken):
+        best = None
+        for shift, side in product((0, -15, 15, -29, 29), (x + 9, x - 9 - long)):
+            area = (side, y + shift - 9, side + long, y + shift + 5)
+            inside = area[0] >= 50 and area[2] <= width - 2 and area[1] >= 2
+            if not inside or any(_meet(area, other) for other in taken):
                 continue
-            taken.append(area)
-            parts.append(label(start, y + shift + 4.5, text, "name small"))
-            break
+            best = best or area
+            if not any(_meet(area, line) for line in lines):
+                best = area
+                break
+        if best is not None:
+            taken.append(best)
+            parts.append(label(best[0], best[1] + 13.5, text, "name small"))
     return parts
 
 
@@ -246,7 +249,7 @@ def _meet(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 def reliability(one: Reliability) -> str:
     """Return observed against predicted relevance, with intervals, and how many pairs each bin holds."""
-    width, left, top, side, foot = 320.0, 44.0, 10.0, 264.0, 46.0
+    width, left, top, side, foot = 326.0, 44.0, 10.0, 264.0, 46.0
     across, up = Scale(0.0, 1.0, left, left + side), Scale(0.0, 1.0, top + side, top)
     base = top + side + 24 + foot
     parts = []

@@ -195,8 +195,20 @@ def _worse(names: Sequence[str]) -> str:
     return f"{_names(names)} {'is' if len(names) == 1 else 'are'} worse"
 
 
+def short(name: str, most: int = 60) -> str:
+    """Return a name on one line, cut where it is longer than a sentence can carry.
+
+    Examples
+    --------
+    >>> short("rrf(words,minilm)"), short("x" * 30, most=4)
+    ('rrf(words,minilm)', 'xxx…')
+    """
+    name = line(name)
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
 def _names(names: Sequence[str], most: int = 4) -> str:
-    shown = [line(name) for name in names[:most]]
+    shown = [short(name) for name in names[:most]]
     if len(names) > most:
         return f"{', '.join(shown)} and {len(names) - most} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

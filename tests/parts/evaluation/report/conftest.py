@@ -82,7 +82,7 @@ def ordinary() -> Report:
         calibration=[calibrated("minilm"), calibrated("words", synthetic=True)],
         duels=[duel("minilm", "words", (Sample.of(dense, name="ndcg@10"), Sample.of(words)), list(texts), texts)],
         questions=Questions(
-            225, 1400, False, "Judged questions of the Cranfield collection.", "", {"judged": 225}, list(texts.values())[:3]
+            225, 1400, False, "Judged questions of Cranfield.", "", {"judged": 225}, [*texts.values()][:3]
         ),
         notes=["2 documents are empty and were left out: 471, 995"],
         command='isogloss eval --qrels cranqrel.trec.txt --compare words,static,minilm,"rrf(words,minilm)"',
@@ -101,8 +101,8 @@ def hostile() -> Report:
     values = {name: 0.5 - 0.01 * place for place, name in enumerate(names)}
     values[names[-1]] = float("nan")
     main = compared(values, n=50)
-    bad = Difference(names[0], names[-1], float("nan"), Interval(float("nan"), float("nan")), float("nan"), float("nan"),
-                     float("nan"))  # fmt: skip
+    no = float("nan")
+    bad = Difference(names[0], names[-1], no, Interval(no, no), no, no, no)
     main = Comparison(main.metric, main.scores, [*main.differences, bad], main.ties, main.draws, main.seed, HOSTILE)
     pair = (Sample.of([0.1, 0.9, 0.5], name="<b>ndcg</b>"), Sample.of([0.9, 0.1, 0.5]))
     return Report(
@@ -122,7 +122,11 @@ def task() -> SystemTask:
     """One system on one task, with a metric that could not be measured."""
     samples = {"ndcg@10": Sample.of([0.5, 1.0, 0.25]), "recall@100": Sample.of([1.0, 1.0, 0.5]),
                "map@10": Sample.of([float("nan")])}  # fmt: skip
-    details = {"mteb_name": "SciFact", "revision": "0228b52cf27578f30900b9e5271d331663a030d7", "languages": ["eng-Latn"]}
+    details = {
+        "mteb_name": "SciFact",
+        "revision": "0228b52cf27578f30900b9e5271d331663a030d7",
+        "languages": ["eng-Latn"],
+    }
     return SystemTask(
         "sentence-transformers/all-MiniLM-L6-v2", TaskResult("scifact", "retrieval", "ndcg@10", samples, details, 12.5),
         {"ndcg@10": Interval(0.4, 0.7)},
