@@ -126,6 +126,50 @@ class Evaluated:
     runs: dict[str, RankedRun] = field(default_factory=dict)
     about: list[str] = field(default_factory=list)
 
+    def systems(self) -> list[str]:
+        """Return the systems in the order they were named."""
+        return list(self.runs) or list(next(iter(self.samples.values()), {}))
+
+
+def command(request: Request) -> list[str]:
+    """Return the words after ``isogloss`` that ask for this evaluation.
+
+    Examples
+    --------
+    >>> " ".join(command(Request(kind="index", index=".isogloss", qrels="q.trec", queries="t.tsv", draws=99)))
+    'eval --index .isogloss --qrels q.trec --queries t.tsv --draws 99'
+    """
+    words = ["compare" if request.kind == "compare" else "eval"]
+    if request.kind == "tasks":
+        words += request.systems
+    elif request.systems:
+        words += ["--models" if request.kind == "compare" else "--compare", ",".join(request.systems)]
+    words += ["--beir", request.data] if request.data else []
+    for name in ("index", "qrels", "queries", "endpoint"):
+        words += [f"--{name}", getattr(request, name)] if getattr(request, name) else []
+    for name in ("runs", "vectors", "ids"):
+        words += [f"--{name}", *getattr(request, name)] if getattr(request, name) else []
+    for name in ("tasks", "chunking", "dims"):
+        words += [f"--{name}", ",".join(getattr(request, name))] if getattr(request, name) else []
+    words += ["--max-length", ",".join(request.lengths)] if request.lengths else []
+    words += ["--model-name", request.model] if request.model else []
+    words += ["--metric", ",".join(request.metrics)] if request.metrics != (DEFAULT_METRIC,) else []
+    words += ["--baseline", request.baseline] if request.baseline else []
+    for name, usual in (("questions", QUESTIONS), ("seed", 0), ("draws", DRAWS)):
+        words += [f"--{name}", str(getattr(request, name))] if getattr(request, name) != usual else []
+    return words
+
+
+def plan(request: Request, *, threads: int | None = None) -> list[str]:
+    """Say in sentences what an evaluation would do, without encoding anything."""
+    from isogloss.workflows.judged_evaluation import forecast
+
+    lines = [f"isogloss {' '.join(command(request))}"]
+    if request.kind in ("questions", "index", "compare"):
+        return [*lines, *forecast(request, threads)]
+    named = {"runs": request.runs, "vectors": request.vectors, "endpoint": (request.endpoint,), "tasks": request.tasks}
+    return [*lines, f"would judge {', '.join(named[request.kind])}"]
+
 
 def evaluate(request: Request, *, threads: int | None = None, progress: Progress | None = None) -> Evaluated:
     """Run an evaluation; warnings of ours become notes of its report.
@@ -157,8 +201,19 @@ def evaluate(request: Request, *, threads: int | None = None, progress: Progress
     ours = [one for one in caught if issubclass(one.category, IsoglossWarning)]
     _say_again([one for one in caught if one not in ours])
     notes = dict.fromkeys([*found.report.notes, *(str(one.message) for one in ours)])
-    found.report = replace(found.report, notes=list(notes))
+    found.report = with_command(replace(found.report, notes=list(notes)), command(request))
     return found
+
+
+def with_command(report: Report, words: Sequence[str]) -> Report:
+    """Return the report and its run file with the command that makes them, paths relative."""
+    import shlex
+
+    from isogloss.evaluation.run_file import portable
+
+    words = portable(words)
+    run = None if report.run is None else replace(report.run, command=list(words))
+    return replace(report, command=shlex.join(["isogloss", *words]), run=run)
 
 
 def _say_again(caught: Sequence[warnings.WarningMessage]) -> None:

@@ -1,0 +1,111 @@
+"""``isogloss eval``: how good is the search, on the user's own documents, with intervals."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from isogloss.cli.evaluation_options import add_statistics, gates_of, metrics_of, show
+from isogloss.cli.parser import add_dry_run, add_index, name_list, natural
+from isogloss.errors import UsageError
+
+if TYPE_CHECKING:
+    from isogloss.cli.console import Console
+    from isogloss.workflows.requests import Kind, Request
+
+HELP = "measure how good the search is, with or without labels"
+EPILOG = (
+    "Systems: NAME, NAME@LENGTH, rrf(A,B), rrf(A,B,k=60), weighted(A=1,B=.75), hybrid; NAME is words, words:LANGUAGE, "
+    'static, minilm, or the folder of a model. Conditions: "[SYSTEM.]METRIC < [SYSTEM.]METRIC - MARGIN" or a number; '
+    "without SYSTEM the last one named is meant. The exit code is 3 where a condition fails. "
+    "Without qrels, questions are made from the documents and kept beside the index."
+)
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the verb's own arguments."""
+    parser.add_argument("model", nargs="*", metavar="MODEL", help="with --tasks: the models to judge (static)")
+    parser.add_argument(
+        "--compare", type=_systems, metavar="SYSTEMS", help="systems to compare (those of the index, and hybrid)"
+    )
+    source = parser.add_argument_group("what is judged")
+    source.add_argument("--qrels", metavar="FILE", help="judgements: TREC, BEIR or a table")
+    source.add_argument("--queries", metavar="FILE", help="questions: TREC topics, BEIR, TSV, JSONL")
+    source.add_argument("--beir", metavar="DIR", help="a folder in BEIR layout, searched instead of an index")
+    source.add_argument("--runs", nargs="+", metavar="RUN", help="judge these TREC runs")
+    source.add_argument("--vectors", nargs=2, metavar=("DOCS", "QUERIES"), help="judge these arrays (.npy)")
+    source.add_argument("--ids", nargs=2, metavar=("DOCS", "QUERIES"), help="files of their ids, one a line")
+    source.add_argument("--endpoint", metavar="URL", help="judge the embedding server at this address")
+    source.add_argument("--model-name", metavar="NAME", default="", help="the model's name at the server")
+    source.add_argument("--tasks", type=name_list, metavar="NAMES", help="judge models on these data sets")
+    source.add_argument("--questions", type=natural, default=300, metavar="N", help="questions to make (300)")
+    add_statistics(parser)
+    add_dry_run(parser)
+    add_index(parser)
+
+
+def _systems(text: str) -> list[str]:
+    """Read systems separated by commas outside brackets, for argparse."""
+    from isogloss.workflows.systems import split_systems
+
+    return split_systems(text)
+
+
+_systems.__name__ = "systems"
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Evaluate, print, write what was asked for, and fail where a condition does."""
+    gates = gates_of(options)
+    request = _request(options)
+    return show(request, gates, options, console, "eval")
+
+
+def _request(options: Namespace) -> Request:
+    from isogloss.workflows.requests import Request
+
+    kind = _kind(options)
+    return Request(
+        kind=kind,
+        index=options.index if kind in ("questions", "index", "endpoint") and not options.beir else "",
+        data=options.beir or "",
+        queries=options.queries or "",
+        qrels=options.qrels or "",
+        runs=tuple(options.runs or ()),
+        vectors=tuple(options.vectors or ()),
+        ids=tuple(options.ids or ()),
+        endpoint=options.endpoint or "",
+        model=options.model_name,
+        systems=tuple(options.model if kind == "tasks" else options.compare or ()),
+        tasks=tuple(options.tasks or ()),
+        metrics=metrics_of(options),
+        baseline=options.baseline or "",
+        questions=options.questions,
+        seed=options.seed,
+        draws=options.draws,
+    )
+
+
+def _kind(options: Namespace) -> Kind:
+    """Say which evaluation the options ask for; options that contradict each other are an error."""
+    named: list[Kind] = [
+        kind for kind in ("runs", "vectors", "endpoint", "tasks") if getattr(options, kind) is not None
+    ]  # fmt: skip
+    if len(named) > 1:
+        raise UsageError("these options ask for different evaluations", f"--{' and --'.join(named)}", "choose one")
+    if options.model and named != ["tasks"]:
+        raise UsageError(
+            f"what should {' '.join(options.model)} be judged on?", "a model is judged on data sets",
+            f"isogloss eval {options.model[0]} --tasks sts-b; on your documents: --compare {options.model[0]}",
+        )  # fmt: skip
+    if named:
+        return named[0]
+    for needed, other in (("qrels", "queries"), ("queries", "qrels")):
+        if getattr(options, needed) and not getattr(options, other) and not options.beir:
+            raise UsageError(f"--{needed} needs --{other}", f"--{other} is missing", f"add --{other} FILE")
+    return "index" if options.qrels or (options.beir and _has_qrels(options.beir)) else "questions"
+
+
+def _has_qrels(folder: str) -> bool:
+    return os.path.isdir(os.path.join(folder, "qrels"))
