@@ -78,6 +78,23 @@ class ParallelTexts:
 
 
 @dataclass(frozen=True, slots=True)
+class TextPairs:
+    """Pairs of texts that belong together, without a score: question and answer, sentence and paraphrase.
+
+    Attributes
+    ----------
+    queries, positives
+        The texts, equally many.
+    negatives
+        For each pair a text that does not belong to the first, or an empty list.
+    """
+
+    queries: list[str]
+    positives: list[str]
+    negatives: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Candidates:
     """Questions with a list of candidate texts each, of which some are right (reranking, answer selection).
 

@@ -212,7 +212,8 @@ def _cell_columns(
         if places is None and layout.more and width >= layout.more:
             places = layout.places[layout.more]
         if places is None:
-            raise fault(path, number, f"{width} columns, no header that names {found}", layout.expected)
+            seen = len(first[0].split()) if layout.blanks and width == 1 else width
+            raise fault(path, number, f"{seen} columns, no header that names {found}", layout.expected)
         places = [*places, *(-1 for _ in layout.optional)]
         rows, more = itertools.chain([(number, first)], rows), layout.more
     else:
