@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from isogloss.corpus.judgements import Qrels, RankedRun, judged_queries
 from isogloss.errors import CorpusError, UsageError
@@ -38,6 +42,8 @@ class Judgement:
         Hashes.
     notes
         Warnings with counts.
+    weights
+        What each question counts in an average; all the same where empty.
     """
 
     queries: dict[str, str]
@@ -46,6 +52,7 @@ class Judgement:
     groups: dict[str, int] = field(default_factory=dict)
     data: list[DataHash] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    weights: dict[str, float] = field(default_factory=dict)
 
 
 def metric_names(request: Request) -> list[str]:
@@ -110,6 +117,25 @@ def score(
     samples = {name: {system: found[system][name] for system in runs} for name in names}
     comparisons = [compare(samples[name], metric=name, draws=request.draws, seed=request.seed) for name in names]
     return samples, comparisons
+
+
+def _weighted(sample: Sample, judged: Judgement) -> Sample:
+    """Return the sample with the weight of each question beside its score."""
+    if not judged.weights:
+        return sample
+    weights = [judged.weights[query] for query in judged_queries(judged.qrels)]
+    return Sample(np.column_stack([sample.items, weights]), sample.groups, weighted_mean, sample.name)
+
+
+def weighted_mean(items: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of ``items[:, 0]`` weighted by ``items[:, 1]``: an aggregate.
+
+    Examples
+    --------
+    >>> weighted_mean(np.array([[1.0, 3.0], [0.0, 1.0]]), np.ones((1, 2))).tolist()
+    [0.75]
+    """
+    return np.asarray((weights @ (items[:, 0] * items[:, 1])) / (weights @ items[:, 1]), np.float64)
 
 
 def assemble(

@@ -1,0 +1,163 @@
+"""How good is the search on documents without labels: questions are made from them, and what was asked is held out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from isogloss.compiled import cache_folder
+from isogloss.errors import CorpusError
+from isogloss.evaluation.report.content import Questions
+from isogloss.evaluation.run_file import hash_questions
+from isogloss.mining.questions.make import make_questions
+from isogloss.mining.questions.question import VERSION, QuestionSet
+from isogloss.protocols import Progress, Record
+from isogloss.workflows.bench import Bench, Models
+from isogloss.workflows.judged_evaluation import BUDGET, Source, opened, plans_of, rank_all
+from isogloss.workflows.passages import Passages, cutter, passages_of, passages_of_index
+from isogloss.workflows.requests import Evaluated, Request
+from isogloss.workflows.scoring import Judgement, asked
+
+SHOWN = 5
+"""Questions that a report shows."""
+
+
+@dataclass(slots=True)
+class Own:
+    """Made questions, the documents without what was asked, and what to say about them.
+
+    Attributes
+    ----------
+    judged
+        Questions and judgements.
+    records
+        The documents as they are searched.
+    changed
+        Ids of the documents from which something was held out.
+    path
+        Where the questions lie.
+    about
+        How they were made, in sentences.
+    """
+
+    judged: Judgement
+    records: list[Record]
+    changed: set[str]
+    path: str
+    about: list[str]
+
+
+def run(request: Request, threads: int | None, progress: Progress) -> Evaluated:
+    """Make questions, hold their sources out, and let every system answer them."""
+    with opened(request) as source:
+        plans = plans_of(request, source)
+        own = own_questions(request, source, progress)
+        bench = Bench(_passages(source, own), Models(threads, source.stored), progress)
+        title = f"{source.name}: {len(own.judged.queries):,} questions made from {len(own.records):,} documents"
+        found = rank_all(bench, plans, own.judged, request, title)
+        found.about = own.about
+        return found
+
+
+def _passages(source: Source, own: Own) -> Passages:
+    """Return what is searched: an index keeps its chunks, apart from documents with something held out."""
+    if source.snapshot is None:
+        return passages_of(own.records, cutter(BUDGET))
+    changed = [record for record in own.records if record.id in own.changed]
+    cut = cutter(int(source.snapshot.settings["budget"]))
+    return passages_of_index(source.snapshot, dict(zip([one.id for one in changed], cut(changed), strict=True)))
+
+
+def own_questions(request: Request, source: Source, progress: Progress) -> Own:
+    """Take the questions that an earlier run made from the same documents, or make them.
+
+    Raises
+    ------
+    CorpusError
+        Where the documents give no question, or the kept questions no longer fit.
+    """
+    progress.start("read documents", None, "documents")
+    records, note = source.all_records()
+    progress.finish()
+    places = _places(request, source)
+    kept = next((place for place in places if place.is_file()), None)
+    if kept is not None:
+        made, path = QuestionSet.load(kept), kept
+        _check(made, records, kept)
+    else:
+        made = make_questions(records, count=request.questions, seed=request.seed, progress=progress)
+        path = _keep(made, places)
+    searched = made.searched(records)
+    changed = {new.id for new, old in zip(searched, records, strict=True) if new is not old}
+    kept_queries, notes = asked(made.queries(), made.qrels())
+    qrels = {query: judged for query, judged in made.qrels().items() if query in kept_queries}
+    documents = {name: number for number, name in enumerate(dict.fromkeys(q.document for q in made.questions))}
+    groups = {question.id: documents[question.document] for question in made.questions}
+    about = _about(made, len(records), path, reused=kept is not None)
+    judged = Judgement(
+        kept_queries, qrels, about, groups, [source.hash(), hash_questions(kept_queries)],
+        [*made.notes, *notes, *([note] if note else [])], made.weights(),
+    )  # fmt: skip
+    return Own(judged, searched, changed, str(path), [_headline(made, changed, path, kept is not None)])
+
+
+def _headline(made: QuestionSet, changed: set[str], path: Path, reused: bool) -> str:
+    verb = "asked the questions of an earlier run again:" if reused else "made"
+    shown = os.path.relpath(path) if not os.path.relpath(path).startswith(os.pardir) else str(path)
+    return (
+        f"{verb} {len(made):,} questions from {len({q.document for q in made.questions}):,} documents "
+        f"(held out of {len(changed):,}; see them: {shown}). Synthetic: optimistic for copied words."
+    )
+
+
+def _places(request: Request, source: Source) -> list[Path]:
+    """Return where questions are kept: beside the index, else in the user's cache.
+
+    The name holds a hash of the documents, how many questions, and the seed: other ones are other questions.
+    """
+    state = f"{source.hash().sha256} {request.questions} {request.seed} {VERSION}"
+    name = f"questions-{hashlib.sha256(state.encode()).hexdigest()[:12]}.jsonl"
+    folders = [Path(request.index) / "questions"] if source.snapshot is not None else []
+    return [folder / name for folder in (*folders, cache_folder() / "questions")]
+
+
+def _keep(made: QuestionSet, places: Sequence[Path]) -> Path:
+    for place in places:
+        with suppress(OSError):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            aside = place.with_name(f".{place.name}.{os.getpid()}")
+            made.save(aside)
+            os.replace(aside, place)
+            return place
+    raise CorpusError(
+        "the questions cannot be kept", f"neither {places[0].parent} nor {places[-1].parent} can be written",
+        "set XDG_CACHE_HOME to a folder that can be written",
+    )  # fmt: skip
+
+
+def _check(made: QuestionSet, records: Sequence[Record], path: Path) -> None:
+    """Refuse kept questions (perhaps edited by hand) about documents that are not there."""
+    known = {record.id for record in records}
+    lost = [question.document for question in made.questions if question.document not in known]
+    if lost:
+        raise CorpusError(
+            f"{len(lost):,} of {len(made):,} kept questions are about documents that are not there",
+            f"{path}, the first is about {lost[0]}", "take these lines out, or delete the file to make new questions",
+        )  # fmt: skip
+
+
+def _about(made: QuestionSet, documents: int, path: Path, *, reused: bool) -> Questions:
+    counts: dict[str, int] = {}
+    for question in made.questions:
+        counts[question.kind] = counts.get(question.kind, 0) + 1
+    overlap = sum(q.overlap * q.weight for q in made.questions) / max(1e-9, sum(q.weight for q in made.questions))
+    how = (
+        f"made by {', '.join(f'{kind} {count}' for kind, count in sorted(counts.items(), key=lambda p: -p[1]))}; "
+        f"{overlap:.0%} of a question's words, weighted by rarity, are in the document that answers it"
+    )
+    examples = [question.text for question in made.questions[:: max(1, len(made) // SHOWN)][:SHOWN]]
+    return Questions(len(made), documents, synthetic=True, how=how, verdict="", by_kind=counts, examples=examples)
