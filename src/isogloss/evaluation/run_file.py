@@ -166,7 +166,7 @@ def read_run(path: str | Path) -> RunFile:
     return run
 
 
-_MADE = "isogloss eval writes one with --run run.json"
+_MADE = "isogloss eval --report report.html writes a run.json beside the report"
 
 
 def describe(
@@ -203,7 +203,7 @@ def describe(
         identity=str(getattr(encoder, "identity", "")),
         model=os.path.basename(str(getattr(encoder, "name", "")).rstrip("/\\")),
         prompts={str(role): str(text) for role, text in prompts.items() if text},
-        pooling=pooling if isinstance(pooling, str) else json.dumps(pooling),
+        pooling=pooling if isinstance(pooling, str) else " + ".join(map(str, pooling)),
         max_length=int(getattr(encoder, "window", 0)),
         dimensions=int(getattr(encoder, "dimensions", 0)) if dense else 0,
         dtype="float32" if dense else "",

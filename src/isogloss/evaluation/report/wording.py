@@ -62,7 +62,8 @@ def interval(one: Interval | None) -> str:
     >>> interval(Interval(0.311, 0.378))
     '[.311, .378]'
     """
-    return "" if one is None else f"[{number(one.low)}, {number(one.high)}]"
+    low, high = (number(one.low), number(one.high)) if one is not None else (NOTHING, NOTHING)
+    return "" if low == high == NOTHING else f"[{low}, {high}]"
 
 
 def p_value(p: float) -> str:
@@ -88,6 +89,8 @@ def difference(one: Difference) -> str:
     >>> difference(Difference("a", "b", 0.056, Interval(0.028, 0.084), 0.0001, 0.0002, 0.04))
     '+.056 [+.028, +.084] p < .001'
     """
+    if number(one.value) == NOTHING:
+        return NOTHING
     low, high = signed(one.interval.low), signed(one.interval.high)
     return f"{signed(one.value)} [{low}, {high}] {p_value(one.corrected)}"
 
