@@ -1,7 +1,8 @@
-"""Projection of vectors onto their principal directions."""
+"""Projection of vectors onto their principal directions, or away from them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -11,11 +12,43 @@ from isogloss.arrays import charge
 from isogloss.transforms.estimator import Estimator
 
 
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """Principal directions: ``mean (d,)``, variances ``values (d,)`` falling, ``rows (d, d)`` orthonormal; float64."""
+
+    mean: NDArray[np.float64]
+    values: NDArray[np.float64]
+    rows: NDArray[np.float64]
+
+
+def principal_directions(matrix: NDArray[Any], *, centre: bool = True) -> Directions:
+    """Take the covariance of the rows of ``matrix (n, d)`` apart, summed in float64: ``O(n d^2 + d^3)``.
+
+    Each direction's largest component is positive, so that the result is the same on every machine up to rounding.
+    Without ``centre`` it is the second moment (divisor n) about zero.
+
+    Examples
+    --------
+    >>> principal_directions(np.array([[1.0, 0.0], [-1.0, 0.0]])).values.tolist()
+    [2.0, 0.0]
+    """
+    samples, width = matrix.shape
+    mean = matrix.mean(0, dtype=np.float64) if centre else np.zeros(width)
+    moment, divisor = np.zeros((width, width)), max(1, samples - 1 if centre else samples)
+    for start in range(0, samples, 8192):
+        part = matrix[start : start + 8192].astype(np.float64) - mean
+        moment += part.T @ part
+    values, directions = np.linalg.eigh(moment / divisor)
+    values, rows = np.maximum(values[::-1], 0), directions[:, ::-1].T
+    strongest = np.abs(rows).argmax(1)
+    rows = rows * np.where(rows[np.arange(width), strongest] < 0, -1.0, 1.0)[:, None]
+    return Directions(mean, values, rows)
+
+
 class PCA(Estimator):
     """Principal component analysis: the directions in which vectors vary most.
 
-    The covariance is summed in float64 and taken apart once, ``O(n d^2 + d^3)``; each direction's largest component
-    is positive, so that a fit is the same on every machine up to rounding.
+    See :func:`principal_directions`.
 
     Source: Pearson 1901, "On lines and planes of closest fit to systems of points in space"
     (https://doi.org/10.1080/14786440109462720); to shorten word vectors: Raunak, Gupta, Metze 2019, "Effective
@@ -59,15 +92,8 @@ class PCA(Estimator):
         wanted = most if self.dimensions is None else self.dimensions
         if not 1 <= wanted <= most:
             raise ValueError(f"dimensions={wanted} must lie in 1..{most}: there are {samples} rows of {width} columns")
-        mean = matrix.mean(0, dtype=np.float64) if self.centre else np.zeros(width)
-        moment, divisor = np.zeros((width, width)), max(1, samples - 1 if self.centre else samples)
-        for start in range(0, samples, 8192):
-            part = matrix[start : start + 8192].astype(np.float64) - mean
-            moment += part.T @ part
-        values, directions = np.linalg.eigh(moment / divisor)
-        values, rows = np.maximum(values[::-1], 0), directions[:, ::-1].T
-        strongest = np.abs(rows).argmax(1)
-        rows = rows * np.where(rows[np.arange(width), strongest] < 0, -1.0, 1.0)[:, None]
+        found = principal_directions(matrix, centre=self.centre)
+        mean, values, rows = found.mean, found.values, found.rows
         self.mean_: NDArray[Any] = mean.astype(matrix.dtype)
         self.components_: NDArray[Any] = np.ascontiguousarray(rows[:wanted], matrix.dtype)
         self.explained_variance_: NDArray[Any] = values[:wanted].astype(matrix.dtype)
@@ -89,3 +115,54 @@ class PCA(Estimator):
 
     def _width_out(self) -> int:
         return len(self.components_)
+
+
+class TopComponentsRemoval(Estimator):
+    """Centre, and take off what lies along the strongest principal directions.
+
+    A few directions of word and sentence vectors carry frequency rather than meaning and dominate every cosine;
+    without them cosines spread.
+
+    Source: Mu and Viswanath 2018, "All-but-the-Top" (https://arxiv.org/abs/1702.01417).
+
+    Parameters
+    ----------
+    components
+        Directions to remove; None for one in a hundred columns (at least one), the paper's rule.
+
+    Attributes
+    ----------
+    mean_
+        ``(d,)``.
+    components_
+        ``(k, d)``: the directions removed, orthonormal rows.
+
+    Examples
+    --------
+    >>> rows = np.array([[9.0, 1.0], [-9.0, 1.0], [0.0, 3.0], [0.0, -1.0]])
+    >>> TopComponentsRemoval().fit_transform(rows).round(3).tolist()
+    [[0.0, 0.0], [0.0, 0.0], [0.0, 2.0], [0.0, -2.0]]
+    """
+
+    def __init__(self, *, components: int | None = None) -> None:
+        self.components = components
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the directions from ``X (n, d)``; more directions than columns are a ``ValueError``."""
+        matrix = self._matrix(X, reset=True)
+        width = matrix.shape[1]
+        count = max(1, width // 100) if self.components is None else self.components
+        if not 0 <= count <= width:
+            raise ValueError(f"components={count} must lie in 0..{width}, the columns of X")
+        found = principal_directions(matrix)
+        self.mean_: NDArray[Any] = found.mean.astype(matrix.dtype)
+        self.components_: NDArray[Any] = np.ascontiguousarray(found.rows[:count], matrix.dtype)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Return each row less the mean and less its part along the directions, ``(n, d)``."""
+        matrix = self._matrix(X)
+        charge(multiply_adds=2 * matrix.shape[0] * self.components_.size)
+        components = self.components_.astype(matrix.dtype, copy=False)
+        centred = matrix - self.mean_.astype(matrix.dtype, copy=False)
+        return self._output(X, centred - (centred @ components.T) @ components)
