@@ -8,12 +8,36 @@ from typing import TYPE_CHECKING
 
 from isogloss.cli import layout
 from isogloss.cli.parser import name_list, natural
+from isogloss.errors import UsageError
 
 if TYPE_CHECKING:
     from isogloss.cli.console import Console
     from isogloss.evaluation.report.terminal import Section
     from isogloss.workflows.gates import Gate, Verdict
     from isogloss.workflows.requests import Evaluated, Request
+
+
+def systems(text: str) -> list[str]:
+    """Read systems separated by commas outside brackets, for argparse."""
+    from isogloss.workflows.systems import split_systems
+
+    return split_systems(text)
+
+
+def add_material(parser: ArgumentParser) -> None:
+    """Add the options of questions, judgements and documents."""
+    group = parser.add_argument_group("what is judged")
+    group.add_argument("--qrels", metavar="FILE", help="judgements: TREC, BEIR or a table")
+    group.add_argument("--queries", metavar="FILE", help="questions: TREC topics, BEIR, TSV, JSONL")
+    group.add_argument("--beir", metavar="DIR", help="a folder in BEIR layout, searched instead of an index")
+    group.add_argument("--questions", type=natural, default=300, metavar="N", help="questions to make (300)")
+
+
+def check_pair(options: Namespace) -> None:
+    """Refuse questions without judgements and judgements without questions."""
+    for needed, other in (("qrels", "queries"), ("queries", "qrels")):
+        if getattr(options, needed) and not getattr(options, other) and not options.beir:
+            raise UsageError(f"--{needed} needs --{other}", f"--{other} is missing", f"add --{other} FILE")
 
 
 def add_statistics(parser: ArgumentParser) -> None:

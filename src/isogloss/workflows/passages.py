@@ -126,10 +126,16 @@ def cutter(budget: int) -> Callable[[Sequence[Record]], Iterable[list[str]]]:
         from isogloss.corpus.chunk import chunk_many
         from isogloss.vocabulary.wordpiece import bundled
 
-        for chunks in chunk_many(records, budget=budget, count=bundled().counts):
-            yield [chunk.embedded for chunk in chunks]
+        cut_up = chunk_many(records, budget=budget, count=bundled().counts)
+        for record, chunks in zip(records, cut_up, strict=True):
+            yield _or_title([chunk.embedded for chunk in chunks if chunk.text.strip()], record)
 
     return cut
+
+
+def _or_title(parts: list[str], record: Record) -> list[str]:
+    """Let a document without text be found by its title."""
+    return parts or ([record.title] if record.title.strip() else [])
 
 
 def records_of_index(snapshot: Snapshot) -> tuple[list[Record], str]:
@@ -209,7 +215,7 @@ def chunkings(names: Sequence[str]) -> dict[str, Callable[[Sequence[Record]], It
     --------
     >>> record = Record("a", "One two. Three.", title="T")
     >>> [list(cut([record])) for cut in chunkings(["none", "sentence"]).values()]
-    [[['T\n\nOne two. Three.']], [['One two. ', 'Three.']]]
+    [[['T\n\nOne two. Three.']], [['T\n\nOne two. ', 'Three.']]]
     """
     made: dict[str, Callable[[Sequence[Record]], Iterable[list[str]]]] = {}
     for name in names:
@@ -230,26 +236,46 @@ def chunkings(names: Sequence[str]) -> dict[str, Callable[[Sequence[Record]], It
 
 
 def _by_sentence(records: Sequence[Record]) -> Iterable[list[str]]:
+    """Cut at every sentence; the first one carries the title, so that every way to chunk holds the whole document."""
     from isogloss.text.sentences import sentences
 
     for record in records:
         parts = [record.text[start:end] for start, end in sentences(record.text)]
-        yield [part for part in parts if part.strip()]
+        yield _titled([part for part in parts if part.strip()], record)
+
+
+def _titled(parts: list[str], record: Record) -> list[str]:
+    if not parts or not record.title.strip() or parts[0].lstrip("#=*-~ ").startswith(record.title):
+        return _or_title(parts, record)
+    return [f"{record.title}\n\n{parts[0]}", *parts[1:]]
 
 
 def _by_heading(*, titled: bool) -> Callable[[Sequence[Record]], Iterable[list[str]]]:
-    """Cut at every heading, whatever the length; ``titled`` puts the title and the heading path in front."""
+    """Cut at every heading, whatever the length; ``titled`` puts the title and the heading path in front of each part.
+
+    Otherwise the first part carries the title, so that every way to chunk holds the whole document.
+    """
 
     def cut(records: Sequence[Record]) -> Iterable[list[str]]:
         for record in records:
-            parts, stack, start = [], list[tuple[int, str]](), 0
-            for at, level, name in [*record.headings, (len(record.text), 0, "")]:
-                text = record.text[start:at]
-                if text.strip():
-                    path = "\n".join(dict.fromkeys([record.title, *(text for _, text in stack)])).strip()
-                    parts.append(f"{path}\n\n{text}" if titled and path else text)
-                stack = [*((depth, text) for depth, text in stack if depth < level), (level, name)]
-                start = at
-            yield parts
+            sections = list(_sections(record))
+            if titled:
+                yield _or_title([f"{path}\n\n{text}" if path else text for path, text in sections], record)
+            else:
+                yield _titled([text for _, text in sections], record)
 
     return cut
+
+
+def _sections(record: Record) -> Iterable[tuple[str, str]]:
+    """Yield the title and heading path above each section, and its text with its own heading."""
+    stack, start = list[tuple[int, str]](), 0
+    for at, level, name in [*record.headings, (len(record.text), 0, "")]:
+        text = record.text[start:at]
+        if text.strip():
+            above = [record.title, *(heading for _, heading in stack)]
+            if stack and text.lstrip("#=*-~ ").startswith(stack[-1][1]):
+                above.pop()  # the section begins with its own heading
+            yield "\n".join(part for part in dict.fromkeys(above) if part), text
+        stack = [*((depth, heading) for depth, heading in stack if depth < level), (level, name)]
+        start = at

@@ -6,8 +6,16 @@ import os
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from isogloss.cli.evaluation_options import add_statistics, gates_of, metrics_of, show
-from isogloss.cli.parser import add_dry_run, add_index, name_list, natural
+from isogloss.cli.evaluation_options import (
+    add_material,
+    add_statistics,
+    check_pair,
+    gates_of,
+    metrics_of,
+    show,
+    systems,
+)
+from isogloss.cli.parser import add_dry_run, add_index, name_list
 from isogloss.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,32 +35,19 @@ def configure(parser: ArgumentParser) -> None:
     """Add the verb's own arguments."""
     parser.add_argument("model", nargs="*", metavar="MODEL", help="with --tasks: the models to judge (static)")
     parser.add_argument(
-        "--compare", type=_systems, metavar="SYSTEMS", help="systems to compare (those of the index, and hybrid)"
+        "--compare", type=systems, metavar="SYSTEMS", help="systems to compare (those of the index, and hybrid)"
     )
-    source = parser.add_argument_group("what is judged")
-    source.add_argument("--qrels", metavar="FILE", help="judgements: TREC, BEIR or a table")
-    source.add_argument("--queries", metavar="FILE", help="questions: TREC topics, BEIR, TSV, JSONL")
-    source.add_argument("--beir", metavar="DIR", help="a folder in BEIR layout, searched instead of an index")
+    add_material(parser)
+    source = parser.add_argument_group("what others made, judged")
     source.add_argument("--runs", nargs="+", metavar="RUN", help="judge these TREC runs")
     source.add_argument("--vectors", nargs=2, metavar=("DOCS", "QUERIES"), help="judge these arrays (.npy)")
     source.add_argument("--ids", nargs=2, metavar=("DOCS", "QUERIES"), help="files of their ids, one a line")
     source.add_argument("--endpoint", metavar="URL", help="judge the embedding server at this address")
     source.add_argument("--model-name", metavar="NAME", default="", help="the model's name at the server")
     source.add_argument("--tasks", type=name_list, metavar="NAMES", help="judge models on these data sets")
-    source.add_argument("--questions", type=natural, default=300, metavar="N", help="questions to make (300)")
     add_statistics(parser)
     add_dry_run(parser)
     add_index(parser)
-
-
-def _systems(text: str) -> list[str]:
-    """Read systems separated by commas outside brackets, for argparse."""
-    from isogloss.workflows.systems import split_systems
-
-    return split_systems(text)
-
-
-_systems.__name__ = "systems"
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -101,9 +96,7 @@ def _kind(options: Namespace) -> Kind:
         )  # fmt: skip
     if named:
         return named[0]
-    for needed, other in (("qrels", "queries"), ("queries", "qrels")):
-        if getattr(options, needed) and not getattr(options, other) and not options.beir:
-            raise UsageError(f"--{needed} needs --{other}", f"--{other} is missing", f"add --{other} FILE")
+    check_pair(options)
     return "index" if options.qrels or (options.beir and _has_qrels(options.beir)) else "questions"
 
 
