@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from isogloss.arrays import Dense, Similarity
+from isogloss.arrays import Dense, Ragged, Similarity
 from isogloss.encoders.digests import remembered
 from isogloss.encoders.surface import EncoderSurface, as_texts
 from isogloss.errors import ModelError, NonFiniteError
@@ -200,6 +200,38 @@ class StaticEncoder(EncoderSurface):
         if report is not None:
             report.add(texts=len(texts), tokens=int(counts.sum()))
         return vectors
+
+    def states(self, inputs: Sequence[str], layers: Sequence[int]) -> tuple[Ragged, Ragged]:
+        """Return the token vectors that ``encode`` averages, with the characters that each token stands for.
+
+        Parameters
+        ----------
+        inputs
+            Texts.
+        layers
+            Only 0 (and -1, the same): a static model has one layer.
+
+        Returns
+        -------
+        states : Ragged
+            Values ``(T, len(layers), d)`` float32, weights included.
+        spans : Ragged
+            Values ``(T, 2)`` int64, start and end in characters.
+        """
+        if any(layer not in (0, -1) for layer in layers):
+            raise IndexError(f"a static model has layer 0 alone, not {list(layers)}")
+        skip = self.pieces.unknown if self.skip_unknown else -1
+        rows, spans = [], []
+        for encoding in self.pieces.tokenizer.encode_batch(as_texts(inputs), add_special_tokens=False):
+            ids = np.array(encoding.ids, np.int64)
+            kept = ids != skip
+            rows.append(ids[kept])
+            spans.append(np.array(encoding.offsets, np.int64).reshape(-1, 2)[kept])
+        tokens, places = Ragged.from_list(rows), Ragged.from_list(spans)
+        ids = tokens.values.astype(np.int64)
+        one = self.vectors.rows[ids].astype(np.float32) * self.vectors.weights[ids, None]  # (T, d)
+        values = np.repeat(one[:, None], len(layers), axis=1)  # (T, d) -> (T, layers, d)
+        return Ragged(values, tokens.offsets), Ragged(places.values.reshape(-1, 2), places.offsets)
 
     def save(self, folder: str | Path, *, card: str = "") -> None:
         """Write ``model.safetensors``, ``tokenizer.json`` and ``config.json``; model2vec can read them, too.
