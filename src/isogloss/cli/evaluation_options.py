@@ -89,7 +89,7 @@ def show(request: Request, gates: Sequence[Gate], options: Namespace, console: C
         _print_plan(plan(request, threads=options.threads), request, console, verb)
         return 0
     found = evaluate(request, threads=options.threads, progress=console.progress())
-    verdicts, failure = check(gates, found.report, found.systems())
+    verdicts, failure = check(gates, found.judged(), found.systems())
     if console.wants_data:
         from isogloss.evaluation.report.as_json import content
 

@@ -234,9 +234,12 @@ class Bench:
             count = 64 * TIMED_TEXTS if fast else TIMED_TEXTS
             texts = self._sample(count)
             ready.encoder.encode(texts[:2], role="document", report=EncodeReport())  # the first call loads the model
-            began = time.perf_counter()
-            ready.encoder.encode(texts, role="document", report=EncodeReport())
-            ready.speed = max(1, len(texts)) / max(time.perf_counter() - began, 1e-9)
+            times = []
+            for _ in range(3 if fast else 1):
+                began = time.perf_counter()
+                ready.encoder.encode(texts, role="document", report=EncodeReport())
+                times.append(time.perf_counter() - began)
+            ready.speed = max(1, len(texts)) / max(min(times), 1e-9)
         return ready.speed
 
     def _sample(self, count: int) -> list[str]:

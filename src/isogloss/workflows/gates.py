@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from isogloss.errors import CheckFailed, UsageError
-from isogloss.evaluation.report.content import Report, difference_to
+from isogloss.evaluation.report.content import difference_to
 from isogloss.evaluation.results import Comparison, Interval
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -106,28 +106,28 @@ def _term(text: str, side: str) -> Term:
     return Term(metric[2], metric[1] or "")
 
 
-def judge(gate: Gate, report: Report, systems: Sequence[str]) -> Verdict:
-    """Decide a gate by the scores of a report.
+def judge(gate: Gate, comparisons: Sequence[Comparison], systems: Sequence[str]) -> Verdict:
+    """Decide a gate by the scores of comparisons.
 
     Parameters
     ----------
     gate
         The condition.
-    report
-        Its comparisons hold the scores.
+    comparisons
+        They hold the scores.
     systems
         The systems in the order they were named; a term without one means the last.
 
     Raises
     ------
     UsageError
-        Where a system or metric is not in the report.
+        Where a system or metric was not measured.
     CheckFailed
         Where a score is no number.
     """
-    left, right = (_value(gate, term, report, systems) for term in (gate.left, gate.right))
+    left, right = (_value(gate, term, comparisons, systems) for term in (gate.left, gate.right))
     true = _OPERATORS[gate.sign](left[1], right[1] + gate.margin)
-    interval = _interval(gate, report, systems)
+    interval = _interval(gate, comparisons, systems)
     margin = f" {'+' if gate.margin > 0 else '-'} {abs(gate.margin):g}" if gate.margin else ""
     found = f"{left[0]} is {left[1]:.4f}, {right[0]}{margin} is {right[1] + gate.margin:.4f}"
     if interval is not None:
@@ -140,9 +140,11 @@ def judge(gate: Gate, report: Report, systems: Sequence[str]) -> Verdict:
     return Verdict(gate, true, found)
 
 
-def check(gates: Sequence[Gate], report: Report, systems: Sequence[str]) -> tuple[list[Verdict], CheckFailed | None]:
+def check(
+    gates: Sequence[Gate], comparisons: Sequence[Comparison], systems: Sequence[str]
+) -> tuple[list[Verdict], CheckFailed | None]:
     """Judge all gates; the error (exit code 3) is there where one fails."""
-    verdicts = [judge(gate, report, systems) for gate in gates]
+    verdicts = [judge(gate, comparisons, systems) for gate in gates]
     failed = [verdict for verdict in verdicts if verdict.failed]
     if not failed:
         return verdicts, None
@@ -152,10 +154,10 @@ def check(gates: Sequence[Gate], report: Report, systems: Sequence[str]) -> tupl
     return verdicts, CheckFailed(f"{what}: {failed[0].gate.text}", why, "see the scores above")
 
 
-def _value(gate: Gate, term: Term, report: Report, systems: Sequence[str]) -> tuple[str, float]:
+def _value(gate: Gate, term: Term, comparisons: Sequence[Comparison], systems: Sequence[str]) -> tuple[str, float]:
     if not term.metric:
         return f"{term.number:g}", term.number
-    comparison = _comparison(gate, term, report)
+    comparison = _comparison(gate, term, comparisons)
     system = _system(gate, term, comparison, systems)
     value = comparison.score(system).value
     if not math.isfinite(value):
@@ -163,11 +165,11 @@ def _value(gate: Gate, term: Term, report: Report, systems: Sequence[str]) -> tu
     return f"{system}.{comparison.metric}", value
 
 
-def _comparison(gate: Gate, term: Term, report: Report) -> Comparison:
-    found = [one for one in report.comparisons if one.metric == term.metric]
-    found = found or [one for one in report.comparisons if one.metric.split(" ")[0] == term.metric]
+def _comparison(gate: Gate, term: Term, comparisons: Sequence[Comparison]) -> Comparison:
+    found = [one for one in comparisons if one.metric == term.metric]
+    found = found or [one for one in comparisons if one.metric.split(" ")[0] == term.metric]
     if not found:
-        known = ", ".join(one.metric for one in report.comparisons)
+        known = ", ".join(one.metric for one in comparisons)
         raise UsageError(
             f"{gate.text!r} names {term.metric!r}, which was not measured", f"measured were: {known}",
             f"add it: --metric {term.metric}",
@@ -189,16 +191,16 @@ def _system(gate: Gate, term: Term, comparison: Comparison, systems: Sequence[st
     return wanted
 
 
-def _interval(gate: Gate, report: Report, systems: Sequence[str]) -> Interval | None:
+def _interval(gate: Gate, comparisons: Sequence[Comparison], systems: Sequence[str]) -> Interval | None:
     """Return the interval of left - right, where there is one: of two systems, or of a score and a number."""
     if not gate.left.metric:
         return None
-    comparison = _comparison(gate, gate.left, report)
+    comparison = _comparison(gate, gate.left, comparisons)
     left = _system(gate, gate.left, comparison, systems)
     if not gate.right.metric:
         interval, number = comparison.score(left).interval, gate.right.number
         return Interval(interval.low - number, interval.high - number, interval.level)
-    if _comparison(gate, gate.right, report) is not comparison:
+    if _comparison(gate, gate.right, comparisons) is not comparison:
         return None
     found = difference_to(comparison, left, _system(gate, gate.right, comparison, systems))
     return None if found is None else found.interval

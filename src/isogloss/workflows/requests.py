@@ -13,6 +13,7 @@ from isogloss.protocols import Progress, Silent
 if TYPE_CHECKING:
     from isogloss.corpus.judgements import RankedRun
     from isogloss.evaluation.report.content import Report
+    from isogloss.evaluation.results import Comparison
     from isogloss.evaluation.sample import Sample
 
 Kind = Literal["questions", "index", "runs", "vectors", "endpoint", "tasks", "compare"]
@@ -119,12 +120,19 @@ class Evaluated:
         The rankings, by system, where there are some.
     about
         How it was made, in sentences that are printed above the scores.
+    comparisons
+        What conditions are judged by, where that is more than the report shows.
     """
 
     report: Report
     samples: dict[str, dict[str, Sample]] = field(default_factory=dict)
     runs: dict[str, RankedRun] = field(default_factory=dict)
     about: list[str] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+
+    def judged(self) -> list[Comparison]:
+        """Return the comparisons that conditions are judged by."""
+        return self.comparisons or self.report.comparisons
 
     def systems(self) -> list[str]:
         """Return the systems in the order they were named."""
