@@ -80,9 +80,9 @@ def gates_of(options: Namespace) -> list[Gate]:
 
 def show(request: Request, gates: Sequence[Gate], options: Namespace, console: Console, verb: str) -> int:
     """Run an evaluation, print and write it; raises where a condition fails (exit code 3)."""
+    from isogloss.workflows.evaluating import evaluate, plan
     from isogloss.workflows.evaluation_files import check_places, write
     from isogloss.workflows.gates import check
-    from isogloss.workflows.requests import evaluate, plan
 
     check_places(options.report, options.out)
     if options.dry_run:

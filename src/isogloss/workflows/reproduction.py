@@ -11,7 +11,8 @@ from isogloss.errors import CheckFailed, IncompatibleError, IsoglossError, Usage
 from isogloss.evaluation.run_comparison import Delta, ScoreDelta, compare_runs, compare_scores
 from isogloss.evaluation.run_file import RunFile
 from isogloss.protocols import Progress
-from isogloss.workflows.requests import Request, evaluate
+from isogloss.workflows.evaluating import evaluate
+from isogloss.workflows.requests import Request
 
 _FILES = ("index", "data", "queries", "qrels", "runs", "vectors", "ids")
 

@@ -1,14 +1,12 @@
-"""What an evaluation was asked for, as plain data that a run file keeps, and the one function that runs it."""
+"""What an evaluation was asked for, as plain data that a run file keeps, and what it gave."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from isogloss.errors import IsoglossWarning, UsageError
-from isogloss.protocols import Progress, Silent
+from isogloss.errors import UsageError
 
 if TYPE_CHECKING:
     from isogloss.corpus.judgements import RankedRun
@@ -166,64 +164,3 @@ def command(request: Request) -> list[str]:
     for name, usual in (("questions", QUESTIONS), ("seed", 0), ("draws", DRAWS)):
         words += [f"--{name}", str(getattr(request, name))] if getattr(request, name) != usual else []
     return words
-
-
-def plan(request: Request, *, threads: int | None = None) -> list[str]:
-    """Say in sentences what an evaluation would do, without encoding anything."""
-    from isogloss.workflows.judged_evaluation import forecast
-
-    lines = [f"isogloss {' '.join(command(request))}"]
-    if request.kind in ("questions", "index", "compare"):
-        return [*lines, *forecast(request, threads)]
-    named = {"runs": request.runs, "vectors": request.vectors, "endpoint": (request.endpoint,), "tasks": request.tasks}
-    return [*lines, f"would judge {', '.join(named[request.kind])}"]
-
-
-def evaluate(request: Request, *, threads: int | None = None, progress: Progress | None = None) -> Evaluated:
-    """Run an evaluation; warnings of ours become notes of its report.
-
-    Parameters
-    ----------
-    request
-        What is asked for; its paths are relative to the current folder.
-    threads
-        Threads of the encoders; None for all processors.
-    progress
-        Where to report to; None for nowhere.
-    """
-    from importlib import import_module
-
-    module = {
-        "questions": "own_evaluation", "index": "judged_evaluation", "runs": "run_evaluation",
-        "vectors": "run_evaluation", "endpoint": "run_evaluation", "tasks": "task_evaluation", "compare": "comparison",
-    }[request.kind]  # fmt: skip
-    work = import_module(f"isogloss.workflows.{module}").run
-    caught: list[warnings.WarningMessage] = []
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            found: Evaluated = work(request, threads, progress or Silent())
-    except BaseException:
-        _say_again(caught)
-        raise
-    ours = [one for one in caught if issubclass(one.category, IsoglossWarning)]
-    _say_again([one for one in caught if one not in ours])
-    notes = dict.fromkeys([*found.report.notes, *(str(one.message) for one in ours)])
-    found.report = with_command(replace(found.report, notes=list(notes)), command(request))
-    return found
-
-
-def with_command(report: Report, words: Sequence[str]) -> Report:
-    """Return the report and its run file with the command that makes them, paths relative."""
-    import shlex
-
-    from isogloss.evaluation.run_file import portable
-
-    words = portable(words)
-    run = None if report.run is None else replace(report.run, command=list(words))
-    return replace(report, command=shlex.join(["isogloss", *words]), run=run)
-
-
-def _say_again(caught: Sequence[warnings.WarningMessage]) -> None:
-    for one in caught:
-        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

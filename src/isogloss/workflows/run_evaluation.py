@@ -1,4 +1,4 @@
-"""What people already run, judged: TREC runs, arrays of vectors, an embedding server."""
+"""What people already run, judged: TREC runs and arrays of vectors."""
 
 from __future__ import annotations
 
@@ -26,11 +26,7 @@ UNIT = 1e-3
 
 
 def run(request: Request, threads: int | None, progress: Progress) -> Evaluated:
-    """Judge runs, vectors or a server."""
-    if request.kind == "endpoint":
-        from isogloss.workflows.endpoint_evaluation import run as run_endpoint
-
-        return run_endpoint(request, threads, progress)
+    """Judge runs or vectors."""
     if not request.qrels:
         raise UsageError("runs and vectors are judged by judgements", "--qrels FILE is missing", "add --qrels FILE")
     return _runs(request) if request.kind == "runs" else _vectors(request)
