@@ -320,6 +320,25 @@ class TransformerEncoder(EncoderSurface):
             maps.append(np.stack([item[0] for item in found]))
         return maps
 
+    def attention_diagonals(self, inputs: Sequence[str], layers: Sequence[int]) -> Ragged:
+        """Return how much each token attends to itself in every head: values ``(T, len(layers), heads)``.
+
+        Arguments as :meth:`attentions`; texts of like length share a batch, and no whole map is kept.
+        """
+        engine, texts = self._open_engine(), as_texts(inputs)
+        chosen = [_layer(layer, engine.architecture.layers) for layer in layers]
+        if not texts:
+            return Ragged(np.zeros((0, len(layers), engine.architecture.heads), np.float32), np.zeros(1, np.int64))
+        tokens = self.tokenizer(texts)
+        lengths = np.array([len(ids) for ids in tokens.ids], np.int64)
+        found: list[Dense] = [np.zeros(0, np.float32)] * len(texts)
+        for batch in length_batches(lengths, TOKEN_BUDGET):
+            maps = engine.attentions(padded([tokens.ids[i] for i in batch]), lengths[batch], chosen)
+            own = np.stack([np.diagonal(one, axis1=2, axis2=3) for one in maps], axis=1)  # (n, layers, heads, L)
+            for row, i in zip(own, batch, strict=True):
+                found[i] = row[:, :, : lengths[i]].transpose(2, 0, 1)
+        return Ragged.from_list(found)
+
     def _open_engine(self) -> GraphEngine:
         if not isinstance(self.engine, GraphEngine):
             raise UnsupportedModelError(
