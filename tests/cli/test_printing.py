@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -171,3 +172,18 @@ def test_milestones_are_silent_for_quick_stages(monkeypatch: pytest.MonkeyPatch)
     progress.advance(7)
     progress.finish()  # says nothing new
     assert stream.getvalue().splitlines()[3:] == ["read: 7 documents, 0 documents/s, 15 s"]
+
+
+def test_p_stands_in_front_with_its_interval_and_where_it_came_from(terminal: Console) -> None:
+    terminal.width = 120
+    known = replace(HIT, p=0.912, p_low=0.85, p_high=1.0)
+    print_answer(SearchResult("q", [known], 1, p_by="225 judged questions", seconds=0.004), terminal)
+    lines = plain(terminal).splitlines()
+    assert lines[0] == " 1  P=.91  guide/zip.md  Archives"
+    assert lines[1].endswith("relevant with P .91 [.85, .99]")  # nothing is known for sure
+    assert lines[-1] == "1 document in 4 ms; P calibrated on 225 judged questions"
+
+
+def test_a_piped_answer_ends_with_p_where_it_is_known(pipe: Console) -> None:
+    print_answer(SearchResult("q", [replace(HIT, p=0.912)], 1), pipe)
+    assert pipe.out.getvalue().endswith("\topen one member of the archive\t0.912\n")

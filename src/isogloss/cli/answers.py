@@ -23,6 +23,7 @@ def print_answer(answer: SearchResult, console: Console, *, several: bool = Fals
         for hit in answer.hits:
             percentile = "" if hit.percentile is None else f"{hit.percentile:.2f}"
             cells = [str(hit.rank), hit.document, f"{hit.score:.6g}", percentile, hit.title, hit.snippet]
+            cells += [] if hit.p is None else [f"{hit.p:.3f}"]
             console.line("\t".join(layout.clean(cell) for cell in [answer.query, *cells][0 if several else 1 :]))
     if not answer.hits and not answer.notes:
         console.note(f"no document answers: {answer.query}")
@@ -32,9 +33,10 @@ def print_answer(answer: SearchResult, console: Console, *, several: bool = Fals
 
 def _print_hit(hit: Hit, console: Console) -> None:
     title = layout.clean(hit.title) if hit.title != hit.document else ""
-    room = max(10, console.width - layout.width(hit.document) - 7)
+    said = "" if hit.p is None else f"P={_probability(hit.p)}  "
+    room = max(10, console.width - layout.width(hit.document) - 7 - len(said))
     head = console.style(layout.clean(hit.document), "bold")
-    console.line(f"{hit.rank:>2}  {head}  {layout.shorten(title, room)}".rstrip())
+    console.line(f"{hit.rank:>2}  {said}{head}  {layout.shorten(title, room)}".rstrip())
     place = _place(hit)
     for start, stop in layout.wrap(place, console.width - 4):
         console.line("    " + console.style(place[start:stop], "dim"))
@@ -51,12 +53,21 @@ def _place(hit: Hit) -> str:
     parts = [" › ".join(heading)] if heading else []
     if hit.chunks > 1:
         parts.append(f"part {hit.ordinal} of {hit.chunks}, at {layout.percent(hit.start / max(1, hit.length))}")
-    if hit.percentile is not None:
+    if hit.p is not None and hit.p_low is not None and hit.p_high is not None:
+        low, high = _probability(hit.p_low), _probability(hit.p_high)
+        parts.append(f"relevant with P {_probability(hit.p)} [{low}, {high}]")
+    elif hit.percentile is not None:
         parts.append(f"closer than {hit.percentile:.4g} % of random pairs")
     return " · ".join(parts) or f"{layout.count(hit.length, 'character')}"
+
+
+def _probability(p: float) -> str:
+    """Return P with two digits; never 0 or 1 for what is not known for sure."""
+    return f"{min(0.99, max(0.01, p)):.2f}".lstrip("0")
 
 
 def _print_footer(answer: SearchResult, console: Console) -> None:
     found = layout.count(len(answer.hits), "document")
     by = f" by {' + '.join(answer.encoders)}" if answer.encoders else ""
-    console.line(console.style(f"{found}{by} in {layout.duration(answer.seconds)}", "dim"))
+    likely = f"; P calibrated on {answer.p_by}" if answer.p_by else ""
+    console.line(console.style(f"{found}{by} in {layout.duration(answer.seconds)}{likely}", "dim"))

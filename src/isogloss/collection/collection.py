@@ -255,6 +255,7 @@ class Collection:
         encoders: Sequence[str] | None = ...,
         fusion: str = ...,
         weights: dict[str, float] | None = ...,
+        min_p: float | None = ...,
     ) -> SearchResult: ...
     @overload
     def search(
@@ -267,6 +268,7 @@ class Collection:
         encoders: Sequence[str] | None = ...,
         fusion: str = ...,
         weights: dict[str, float] | None = ...,
+        min_p: float | None = ...,
     ) -> list[SearchResult]: ...
     def search(
         self,
@@ -278,6 +280,7 @@ class Collection:
         encoders: Sequence[str] | None = None,
         fusion: str = "weighted",
         weights: dict[str, float] | None = None,
+        min_p: float | None = None,
     ) -> SearchResult | list[SearchResult]:
         """Find the best ``k`` documents for a text, or for each of several.
 
@@ -297,6 +300,8 @@ class Collection:
             ``weighted`` (scores scaled to 0 ... 1 and added) or ``rrf`` (reciprocal ranks).
         weights
             Weight of each encoder by name in the fusion (default: 1, and .75 for fast vectors).
+        min_p
+            Leave out documents that are relevant with a smaller probability; needs ``isogloss calibrate``.
 
         Raises
         ------
@@ -305,11 +310,14 @@ class Collection:
         IncompatibleIndexError
             Where a model is not the one that built the index.
         """
+        from isogloss.collection.calibration import for_search
         from isogloss.collection.searching import Request, search
 
         snapshot = self._store.snapshot
         parts, notes = self._answering(snapshot, encoders)
-        request = Request(k, where, fusion, effort, weights)
+        identities = {part.encoder.name: part.identity for part in parts}
+        meaning, p_by, more = for_search(self._store.path, identities, self.__len__, min_p)
+        request, notes = Request(k, where, fusion, effort, weights, meaning, p_by, min_p), [*notes, *more]
         if not isinstance(texts, str):
             return search(snapshot, parts, list(texts), request, notes) if len(texts) else []
         return search(snapshot, parts, [texts], request, notes)[0]

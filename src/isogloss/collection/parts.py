@@ -22,7 +22,7 @@ def make_part(snapshot: Snapshot, record: StoredEncoder, threads: int | None) ->
     """Load an encoder, prove that it is the one that built the index, and open its index."""
     encoder = load_checked(record, threads)
     levels = np.array(snapshot.settings.get("background", {}).get(record.name, []), np.float64)
-    return Part(encoder, open_index(snapshot, record), levels, snapshot.off(record.name))
+    return Part(encoder, open_index(snapshot, record), levels, snapshot.off(record.name), record.identity)
 
 
 def open_index(snapshot: Snapshot, record: StoredEncoder) -> Index:

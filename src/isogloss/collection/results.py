@@ -26,6 +26,9 @@ class Hit:
     percentile
         Share of random question-chunk pairs of this index that score lower, in percent, by the encoder
         named in ``percentile_by``; None where it was not measured. Not a probability of relevance.
+    p, p_low, p_high
+        Probability that the document is relevant, with its 95 % interval; None unless the index was calibrated
+        (``isogloss calibrate``) for the encoders that answered.
     snippet, matches
         A cut of the chunk around the matched words; ``matches`` are ``[start, end]`` in the snippet.
     start, end, length
@@ -42,6 +45,9 @@ class Hit:
     rank: int
     percentile: float | None = None
     percentile_by: str = ""
+    p: float | None = None
+    p_low: float | None = None
+    p_high: float | None = None
     title: str = ""
     path: str = ""
     heading: list[str] = field(default_factory=list)
@@ -82,6 +88,8 @@ class SearchResult:
         What the reader of the answer should know: filters that left fewer than ``k``, encoders left out ...
     seconds
         Wall-clock time.
+    p_by
+        On what questions the P of the hits was calibrated, such as ``225 judged questions``; empty without P.
     """
 
     query: str
@@ -91,6 +99,7 @@ class SearchResult:
     matched: int | None = None
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    p_by: str = ""
 
     def __len__(self) -> int:
         return len(self.hits)

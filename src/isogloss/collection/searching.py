@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from isogloss.arrays import CSR, Bitmap, Hits, Ragged, Vectors
 from isogloss.collection.background import percentile
+from isogloss.collection.calibration import Meaning, best_scores
 from isogloss.collection.results import Hit, SearchResult
 from isogloss.collection.snippets import Words, snippet
 from isogloss.errors import UsageError
@@ -38,6 +39,7 @@ class Part:
     index: Index
     levels: NDArray[np.float64]
     off: Bitmap
+    identity: str = ""
 
 
 @dataclass(slots=True)
@@ -49,6 +51,9 @@ class Request:
     fusion: str
     effort: float
     weights: Mapping[str, float] | None
+    meaning: Meaning | None = None
+    p_by: str = ""
+    min_p: float | None = None
 
 
 def search(
@@ -74,9 +79,13 @@ def search(
     results = []
     for text, (rows, scores, found, owners) in zip(texts, rankings, strict=True):
         groups = _group(rows, scores, owners, request.k)
-        hits = _describe(snapshot, parts, groups, found, text, request.k)
-        result = SearchResult(text, hits, request.k, [part.encoder.name for part in parts], matched, list(notes))
+        hits, numbers = _describe(snapshot, parts, groups, found, text, request.k)
+        if request.meaning is not None:
+            _judge(hits, numbers, parts, found, owners, request.meaning)
+        names = [part.encoder.name for part in parts]
+        result = SearchResult(text, hits, request.k, names, matched, list(notes), p_by=request.p_by)
         _note_shortage(result, snapshot, request)
+        _keep_likely(result, request.min_p)
         results.append(result)
     seconds = (time.perf_counter() - started) / max(1, len(texts))
     for result in results:
@@ -198,8 +207,8 @@ def _fold(groups: Sequence[Group], near_of: Mapping[int, tuple[str, int | None]]
 
 def _describe(
     snapshot: Snapshot, parts: Sequence[Part], groups: Sequence[Group], found: Sequence[Hits], query: str, k: int
-) -> list[Hit]:
-    """Fold near duplicates, then fill in what is shown of the first ``k``."""
+) -> tuple[list[Hit], list[int]]:
+    """Fold near duplicates, then fill in what is shown of the first ``k``; with the numbers of their documents."""
     kept = _fold(groups, snapshot.near_of(group.document for group in groups), k)
     documents = snapshot.documents_by_id(group.document for group in kept)
     split = _splitter(parts)
@@ -209,7 +218,7 @@ def _describe(
         hit = _hit(group, chunk, documents[group.document], parts, found, len(hits) + 1)
         hit.snippet, hit.matches, _ = snippet(chunk.text, terms, split)
         hits.append(hit)
-    return hits
+    return hits, [group.document for group in kept]
 
 
 def _hit(
@@ -245,6 +254,29 @@ def _hit(
                 hit.percentile, hit.percentile_by = level, part.encoder.name
         hit.parts[part.encoder.name] = entry
     return hit
+
+
+def _judge(
+    hits: Sequence[Hit], numbers: Sequence[int], parts: Sequence[Part], found: Sequence[Hits],
+    owners: Mapping[int, int], meaning: Meaning,
+) -> None:  # fmt: skip
+    """Give each hit its P(relevant), from the best chunk of its document by each encoder."""
+    best = [best_scores(ranking.rows[0].tolist(), ranking.scores[0].tolist(), owners) for ranking in found]
+    for hit, number in zip(hits, numbers, strict=True):
+        known = {
+            part.encoder.name: scores[number] for part, scores in zip(parts, best, strict=True) if number in scores
+        }
+        hit.p, hit.p_low, hit.p_high = meaning.judge(known)
+
+
+def _keep_likely(result: SearchResult, min_p: float | None) -> None:
+    """Drop the hits below the smallest P that was asked for, and say how many."""
+    if min_p is None:
+        return
+    before = len(result.hits)
+    result.hits = [hit for hit in result.hits if hit.p is not None and hit.p >= min_p]
+    if len(result.hits) < before:
+        result.notes.append(f"{len(result.hits)} of {before}: the others are relevant with P below {min_p:g}")
 
 
 def _splitter(parts: Sequence[Part]) -> Words:

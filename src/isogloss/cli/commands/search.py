@@ -39,6 +39,9 @@ def configure(parser: ArgumentParser) -> None:
         metavar="NAME=W,...",
         help="how much an encoder counts (1; static .75)",
     )
+    parser.add_argument(
+        "--min-p", type=float, metavar="P", help="only documents that are relevant with P or more (isogloss calibrate)"
+    )
     parser.add_argument("--effort", type=float, default=1.0, metavar="E", help="1.0 searches exactly (1.0)")
     add_index(parser)
 
@@ -61,7 +64,7 @@ def run(options: Namespace, console: Console) -> int:
         answers = collection.search(
             questions, options.k, where=options.where, encoders=options.encoders, fusion=options.fusion,
             effort=options.effort,
-            weights=options.weights,
+            weights=options.weights, min_p=options.min_p,
         )  # fmt: skip
     if console.wants_data:
         _data(answers, options, console)
