@@ -14,6 +14,7 @@ from typing import Any
 from isogloss.corpus.examples import LabelledPairs, LabelledTexts, ScoredPairs
 from isogloss.corpus.judgements import TestCollection
 from isogloss.errors import CorpusError
+from isogloss.evaluation.datasets.card import DataCard
 
 JUDGED = ("test", "all", "dev", "valid", "val", "pairs")
 """Parts that a check is judged on, the first that is there; ``train`` is for fitting."""
@@ -28,18 +29,23 @@ class Opened:
     ----------
     name, folder
         What was asked for, and where it lies (a folder, or one file).
+    card
+        Its data card, or None for data of the user's own.
     parts
         Parts that were read.
     """
 
     name: str
     folder: Path
+    card: DataCard | None = None
     parts: dict[str, Any] = field(default_factory=dict)
     _digest: str = ""
 
     @property
     def known(self) -> list[str]:
         """Return the names of the parts that are there."""
+        if self.card is not None:
+            return list(dict.fromkeys(part for view in self.card.views for part in view.parts))
         if self.folder.is_file():
             return ["all"]
         if (self.folder / "qrels").is_dir():
@@ -47,9 +53,30 @@ class Opened:
         return sorted({_stem(path) for path in self.folder.iterdir() if path.name.endswith(ENDINGS)})
 
     @property
+    def task(self) -> str:
+        """Return the kind of task that the card says, or an empty string."""
+        return self.card.views[0].kind if self.card is not None else ""
+
+    @property
+    def train(self) -> str:
+        """Return the part that fitting learns from: the card's, else ``train`` where there is one."""
+        view = self.card.views[0] if self.card is not None else None
+        if view is not None and view.train:
+            return view.train
+        return "train" if "train" in (view.parts if view is not None else self.known) else ""
+
+    @property
+    def judged(self) -> str:
+        """Return the part that is judged on."""
+        if self.card is not None:
+            return self.card.views[0].main
+        known = self.known
+        return next((one for one in JUDGED if one in known), known[0] if known else "")
+
+    @property
     def fitted_on_train(self) -> bool:
-        """Say whether judging needs a train part: labelled texts with ``train`` and ``test``."""
-        return {"train", "test"} <= set(self.known) and isinstance(self.part("test"), LabelledTexts)
+        """Say whether judging needs the train part too: labelled texts that have one."""
+        return bool(self.train) and isinstance(self.part(), LabelledTexts)
 
     def part(self, part: str | None = None) -> Any:
         """Return the examples of a part; None for the one that is judged on.
@@ -59,18 +86,16 @@ class Opened:
         CorpusError
             Where there is no such part; the message names those that are there.
         """
-        known = self.known
-        name = part or next((one for one in JUDGED if one in known), known[0] if known else "")
-        if name not in known:
-            raise CorpusError(f"{self.name} has no part {name!r}", f"it has {', '.join(known) or 'no data file'}")
+        name = part or self.judged
+        if self.card is None and name not in self.known:
+            raise CorpusError(f"{self.name} has no part {name!r}", f"it has {', '.join(self.known) or 'no data file'}")
         if name not in self.parts:
             self.parts[name] = self._read(name)
         return self.parts[name]
 
     def texts(self) -> list[str]:
-        """Return distinct texts for fitting, in the order of the file: of ``train`` where there is one."""
-        part = "train" if "train" in self.known else None
-        return list(dict.fromkeys(text for text in texts_of(self.part(part)) if text.strip()))
+        """Return distinct texts for fitting, in the order of the file: of the train part where there is one."""
+        return list(dict.fromkeys(text for text in texts_of(self.part(self.train or None)) if text.strip()))
 
     def digest(self) -> str:
         """Return a hash of the names and bytes of all files; no path of this machine is in it."""
@@ -85,7 +110,10 @@ class Opened:
 
     def _read(self, part: str) -> Any:
         from isogloss.corpus.test_collections.beir import read_beir
+        from isogloss.evaluation.datasets.load import load
 
+        if self.card is not None:
+            return load(self.card.name, part=part, folder=self.folder)
         if self.folder.is_file():
             return read_file(self.folder)
         if (self.folder / "qrels").is_dir():
@@ -103,24 +131,23 @@ def _is_part(path: Path, part: str) -> bool:
 
 
 def opened(name: str) -> Opened:
-    """Find what fills a role: a path, or a folder of ``ISOGLOSS_DATA``.
+    """Find what fills a role: a data set with a card, or a path of the user's own.
 
     Raises
     ------
     CorpusError
         Where it is in neither place.
     """
+    from isogloss.evaluation.datasets.card import card, names
+    from isogloss.evaluation.datasets.load import find_folder
+
     path = Path(name).expanduser()
-    if os.sep in name or path.exists():
-        if not path.exists():
-            raise CorpusError(f"there is no {name}", "", "give a folder or file, or the name of a data set")
-        return Opened(path.name, path)
-    root = os.environ.get("ISOGLOSS_DATA")
-    if not root or not (Path(root) / name).is_dir():
-        where = f"it is not in ISOGLOSS_DATA={root}" if root else "ISOGLOSS_DATA is not set"
-        fix = "set ISOGLOSS_DATA, or --swap ROLE=PATH"
-        raise CorpusError(f"the data set {name} is not on this machine", where, fix)
-    return Opened(name, Path(root) / name)
+    if name in names() and os.sep not in name:
+        return Opened(name, find_folder(name), card(name))
+    if not path.exists():
+        fix = "give a folder or file, or the name of a data set: isogloss check KEY --swap ROLE=NAME|PATH"
+        raise CorpusError(f"there is no data set {name}", "it is neither a path nor has it a data card", fix)
+    return Opened(path.name, path)
 
 
 def read_file(path: Path) -> Any:

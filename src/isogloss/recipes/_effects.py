@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isogloss.evaluation.results import Interval
 from isogloss.evaluation.sample import Sample
-from isogloss.seeding import generator
-
-DRAWS = 1000
+from isogloss.evaluation.statistics.effects import Effect, paired_effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,10 @@ class Measured:
         Standard errors that come from the items, and from the seeds (already divided by the root of their number).
     runs
         How many runs.
+    shared_error
+        The part of ``item_error`` that more seeds cannot lower.
+    groups
+        How many groups of items.
     """
 
     value: float
@@ -35,10 +38,12 @@ class Measured:
     item_error: float
     seed_error: float
     runs: int
+    shared_error: float = 0.0
+    groups: int = 2
 
     def mirrored(self) -> Measured:
         """Return the difference the other way round."""
-        return Measured(-self.value, -self.high, -self.low, self.item_error, self.seed_error, self.runs)
+        return replace(self, value=-self.value, low=-self.high, high=-self.low)
 
     def to_dict(self) -> dict[str, float]:
         """Return plain numbers, rounded for the record."""
@@ -56,24 +61,31 @@ def zeros(items: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[n
 
 
 def effect(treated: Sequence[Sample], control: Sequence[Sample], seed: int = 0) -> Measured:
-    """Return ``treated - control`` over paired runs on the same items."""
-    from scipy.stats import t
+    """Return ``treated - control`` over paired runs on the same items; NaN where a score is no number.
 
-    first = treated[0]
-    _, group = np.unique(first.groups, return_inverse=True)
-    count = int(group.max()) + 1
-    draw = generator(seed, "effect")
-    weights = draw.multinomial(count, np.full(count, 1 / count), size=DRAWS)[:, group].astype(np.float64)
-    differences = np.array([a.value() - b.value() for a, b in zip(treated, control, strict=True)])
-    drawn = np.mean([a.at(weights) - b.at(weights) for a, b in zip(treated, control, strict=True)], axis=0)
-    item = float(np.std(drawn))
-    runs = len(differences)
-    seeds = float(np.std(differences, ddof=1) / np.sqrt(runs)) if runs > 1 else 0.0
-    whole = math.hypot(item, seeds)
-    degrees = (runs - 1) * (whole / seeds) ** 4 if seeds > 1e-12 else 1e9
-    half = float(t.ppf(0.975, max(1.0, min(degrees, 1e9)))) * whole
-    value = float(differences.mean())
-    return Measured(value, value - half, value + half, item, seeds, runs)
+    Where a judge gives one item only, the interval comes from the seeds alone; where those do not differ either, there
+    is nothing to judge by and the interval is NaN.
+    """
+    values = np.array([[sample.value() for sample in arm] for arm in (treated, control)])
+    runs = values.shape[1]
+    if not np.isfinite(values).all():
+        return Measured(math.nan, math.nan, math.nan, math.nan, math.nan, runs)
+    if len(np.unique(treated[0].groups)) < 2:
+        return _by_seeds(values[0] - values[1])
+    found = paired_effect(treated, control, seed=seed)
+    return Measured(
+        found.value, found.interval.low, found.interval.high, found.item_se, found.seed_se, runs, found.shared_se,
+        found.groups,
+    )  # fmt: skip
+
+
+def _by_seeds(differences: NDArray[np.float64]) -> Measured:
+    from scipy.special import stdtrit
+
+    runs, value = len(differences), float(differences.mean())
+    error = float(differences.std(ddof=1) / math.sqrt(runs)) if runs > 1 else 0.0
+    half = float(stdtrit(runs - 1, 0.975)) * error if error > 0 else math.nan
+    return Measured(value, value - half, value + half, 0.0, error, runs)
 
 
 def own(samples: Sequence[Sample], seed: int = 0) -> Measured:
@@ -97,7 +109,9 @@ def apart(first: Measured, second: Measured) -> Measured:
     low = value - math.hypot(first.value - first.low, second.high - second.value)
     high = value + math.hypot(first.high - first.value, second.value - second.low)
     item, seed = math.hypot(first.item_error, second.item_error), math.hypot(first.seed_error, second.seed_error)
-    return Measured(value, low, high, item, seed, min(first.runs, second.runs))
+    shared = math.hypot(first.shared_error, second.shared_error)
+    runs, groups = min(first.runs, second.runs), min(first.groups, second.groups)
+    return Measured(value, low, high, item, seed, runs, shared, groups)
 
 
 def seeds_needed(effect: Measured, distance: float) -> int | None:
@@ -105,13 +119,17 @@ def seeds_needed(effect: Measured, distance: float) -> int | None:
 
     Examples
     --------
-    >>> seeds_needed(Measured(0.1, -0.1, 0.3, 0.0, 0.1, 5), 0.1), seeds_needed(Measured(0, -1, 1, 0.6, 0, 5), 0.5)
-    (20, None)
+    >>> seeds_needed(Measured(0.1, -0.1, 0.3, 0.0, 0.1, 5), 0.15)
+    12
+    >>> seeds_needed(Measured(0.0, -1.0, 1.0, 0.6, 0.0, 5, 0.6), 0.5) is None
+    True
     """
-    if distance <= 0:
+    if not distance > 0 or not math.isfinite(effect.low):
         return None
-    room = (distance / 1.96) ** 2 - effect.item_error**2
-    if room <= 0:
-        return None
-    one_seed = effect.seed_error**2 * effect.runs
-    return max(effect.runs, math.ceil(one_seed / room))
+    # an effect whose value is at least the margin is settled when it leaves 0 behind: that is the distance here
+    interval = Interval(effect.value - (effect.high - effect.low) / 2, effect.value + (effect.high - effect.low) / 2)
+    found = Effect(
+        distance, interval, effect.item_error, effect.seed_error, effect.runs, effect.groups,
+        shared_se=effect.shared_error,
+    )  # fmt: skip
+    return found.seeds_needed(min(distance, 1e-9))

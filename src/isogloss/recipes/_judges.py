@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ TASKS: dict[type, str] = {
     kinds.TaggedSentences: "tagging",
     kinds.Summaries: "summarisation",
     TestCollection: "retrieval",
-    dict: "classification",
+    kinds.Splits: "classification",
 }
 """Which task judges an encoder, by the kind of the data; ``task=`` of the judge chooses another."""
 
@@ -44,18 +45,18 @@ class LabJudge:
         Name of the metric, or None for the task's main one.
     name_of_data
         For results.
+    task
+        What the data card says the data is for, or an empty string.
     options
-        Parameters of the task.
-    swap
-        The sabotage of the Lab, or None: permuted labels change the data itself.
+        Parameters of the task; ``task=NAME`` chooses another task.
     """
 
     name: str
     examples: Callable[[], Any]
     metric: str | None = None
     name_of_data: str = ""
+    task: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    swap: str | None = None
     _data: Any = None
 
     @property
@@ -88,9 +89,7 @@ class LabJudge:
         )  # fmt: skip
 
     def _task(self, encoder: Any, options: dict[str, Any]) -> Sample:
-        task = options.pop("task", None) or TASKS.get(type(self.data))
-        if task is None:
-            raise UsageError(f"no task judges an encoder on {type(self.data).__name__}", self.name, "give task=NAME")
+        task = task_module(str(options.pop("task", "")) or self.task, self.data)
         run = import_module(f"isogloss.evaluation.tasks.{task}").run
         result = run(encoder, self.data, name=self.name_of_data, **options)
         name = self.metric or result.main
@@ -99,6 +98,30 @@ class LabJudge:
             raise UsageError(f"the task {task} has no metric {name!r}", f"it measures {known}")
         sample: Sample = result.samples[name]
         return sample
+
+
+def task_module(asked: str, data: Any) -> str:
+    """Return the module of the task that judges encoders on some data: the one asked for, else by the data's kind.
+
+    Raises
+    ------
+    UsageError
+        Where no task judges such data.
+
+    Examples
+    --------
+    >>> task_module("retrieval", None), task_module("", kinds.ParallelTexts([], [], ("de", "en")))
+    ('retrieval', 'bitext')
+    """
+    name = asked.replace("-", "_")
+    if name and find_spec(f"isogloss.evaluation.tasks.{name}") is not None:
+        return name
+    by_kind = TASKS.get(type(data))
+    if by_kind is None:
+        raise UsageError(
+            f"no task judges an encoder on {type(data).__name__}", f"asked for {asked or 'none'}", "give task=NAME"
+        )
+    return by_kind
 
 
 def recall_of_index(index: Any, *, queries: Any, k: int = 10, effort: float = 0.5) -> Sample:
@@ -127,7 +150,7 @@ def recall_of_index(index: Any, *, queries: Any, k: int = 10, effort: float = 0.
 
 def accuracy_of_predictor(predictor: Any, data: Any) -> Sample:
     """Return for each labelled text whether ``predict(texts)`` gives its label (its number or its name)."""
-    part = data["test"] if isinstance(data, dict) else data
+    part = data["test"] if isinstance(data, kinds.Splits) else data
     if not isinstance(part, kinds.LabelledTexts):
         raise UsageError("a predictor is judged on labelled texts", f"the data is {type(part).__name__}")
     names = np.array(part.names, dtype=object)

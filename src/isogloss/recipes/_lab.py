@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from isogloss.corpus.examples import Splits
 from isogloss.errors import UsageError
 from isogloss.protocols import Encoder, Progress, Silent
 from isogloss.recipes._bench import Bench
 from isogloss.recipes._card import Card
 from isogloss.recipes._data import Opened, opened
+from isogloss.recipes._exposure import Exposure, exposure
 from isogloss.recipes._findings import Direction, Finding, Judge, given, judge_name, ladder
 from isogloss.recipes._judges import LabJudge
 from isogloss.recipes._judging import Evidence, weigh
@@ -92,7 +94,9 @@ class Lab:
             ``train``, ``dev``, ``test`` or whatever parts the data set has; None for the one that it is judged on.
         """
         examples = self._open(role).part(part)
-        if self.swap is not None and (self.swap == "labels" or (self.swap == "shuffled" and part == "train")):
+        if self.swap is not None and (
+            self.swap == "labels" or (self.swap == "shuffled" and part is not None and part == self._open(role).train)
+        ):
             examples, count = shuffled_labels(examples, self.first_seed)
             self.shuffles[self.swap] = self.shuffles.get(self.swap, 0) + count
         return examples
@@ -137,6 +141,10 @@ class Lab:
             self.models[name] = load_encoder(name, threads=self.threads)
         return self.models[name]
 
+    def exposure(self, model: str, data: str) -> Exposure:
+        """Return what the model of one role has seen of the data of another in its training."""
+        return exposure(self.name(model), self.name(data))
+
     def rng(self, run: Run, *names: str | int) -> np.random.Generator:
         """Return the generator of a run for a purpose; the fold is part of it."""
         return generator(run.seed, "lab", run.fold, *names)
@@ -159,11 +167,12 @@ class Lab:
         part = options.pop("part", None)
         label = f"{role}:{metric or 'main'}" + (f"[{part}]" if part else "")
         make = partial(self._judged, role, part)
-        return LabJudge(label, make, metric=metric, name_of_data=self.name(role), options=options, swap=self.swap)
+        task = "" if "queries" in options else self._open(role).task
+        return LabJudge(label, make, metric=metric, name_of_data=self.name(role), task=task, options=options)
 
     def _judged(self, role: str, part: str | None) -> Any:
         if part is None and self._open(role).fitted_on_train:
-            return {name: self.data(role, name) for name in ("train", "test")}
+            return Splits({"train": self.data(role, self._open(role).train), "test": self.data(role)})
         return self.data(role, part)
 
     def _open(self, role: str) -> Opened:

@@ -194,7 +194,7 @@ def settling(effect: Measured, margin: float) -> str:
 
     Examples
     --------
-    >>> settling(Measured(0.0, -1, 1, 0.6, 0, 5), 0.5)
+    >>> settling(Measured(0.0, -1, 1, 0.6, 0, 5, 0.6), 0.5)
     'no number of seeds settles it: more items are needed'
     """
     if not math.isfinite(effect.value):
