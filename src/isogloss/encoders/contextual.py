@@ -12,6 +12,7 @@ from isogloss.arrays import Dense, Ragged, normalise
 from isogloss.errors import UsageError
 
 Span = tuple[int, int]
+_SLICE = 256  # windows whose token vectors lie in memory at once
 
 
 def late_chunks(
@@ -59,15 +60,25 @@ def late_chunks(
 
         late_chunks(load_encoder("minilm"), ["Berlin is large. It has lakes."], [[(0, 16), (17, 30)]])
     """
-    found: list[Dense] = []
+    pieces: list[str] = []
+    places: list[list[Span]] = []  # of each window's spans, in the window's own text
+    own: list[int] = []  # how many of them, from the end, belong to the window
     for text, chunks in zip(texts, spans, strict=True):
         _check(text, chunks)
-        windows = _windows(encoder, text, chunks, overlap) if chunks else []
-        vectors = [_window_vectors(encoder, text, chunks, window, layer, special_tokens) for window in windows]
-        width = getattr(encoder, "dimensions", 0)
-        found.append(np.concatenate(vectors) if vectors else np.zeros((0, width), np.float32))
-    ragged = Ragged.from_list(found)
-    return Ragged(normalise(ragged.values), ragged.offsets) if normalised and len(ragged.values) else ragged
+        for context, first, end in _windows(encoder, text, chunks, overlap) if chunks else []:
+            base = chunks[context][0]
+            pieces.append(text[base : chunks[end - 1][1]])
+            places.append([(start - base, stop - base) for start, stop in chunks[context:end]])
+            own.append(end - first)
+    vectors = []
+    for start in range(0, len(pieces), _SLICE):
+        states, tokens = encoder.states(pieces[start : start + _SLICE], [layer])
+        for i, (one, where) in enumerate(zip(states, tokens, strict=True), start):
+            pooled = _pooled(one[:, 0], where, places[i], special_tokens)  # (L, 1, d) -> (L, d) -> (spans, d)
+            vectors.append(pooled[len(pooled) - own[i] :])
+    offsets = np.cumsum([0, *(len(chunks) for chunks in spans)]).astype(np.int64)
+    values = np.concatenate(vectors) if vectors else np.zeros((0, getattr(encoder, "dimensions", 0)), np.float32)
+    return Ragged(normalise(values) if normalised and len(values) else values, offsets)
 
 
 def _check(text: str, chunks: Sequence[Span]) -> None:
@@ -115,16 +126,10 @@ def _windows(encoder: Any, text: str, chunks: Sequence[Span], overlap: int) -> l
     return windows
 
 
-def _window_vectors(
-    encoder: Any, text: str, chunks: Sequence[Span], window: tuple[int, int, int], layer: int, special: bool
-) -> Dense:
-    context, own, end = window
-    base = chunks[context][0]
-    states, places = encoder.states([text[base : chunks[end - 1][1]]], [layer])
-    tokens, middle = states[0][:, 0], places[0]  # (L, 1, d) -> (L, d)
-    owner = _owners(middle, [(start - base, stop - base) for start, stop in chunks[context:end]], special)
+def _pooled(tokens: Dense, where: NDArray[np.int64], chunks: Sequence[Span], special: bool) -> Dense:
+    owner = _owners(where, chunks, special)
     vectors = []
-    for number in range(own - context, end - context):
+    for number in range(len(chunks)):
         inside = owner == number
         # a span without a token of its own (white space, a cut emoji) takes the mean of the window
         vectors.append(tokens[inside].mean(0) if inside.any() else tokens.mean(0))
