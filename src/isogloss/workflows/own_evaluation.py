@@ -56,14 +56,14 @@ def run(request: Request, threads: int | None, progress: Progress) -> Evaluated:
     with opened(request) as source:
         plans = plans_of(request, source)
         own = own_questions(request, source, progress)
-        bench = Bench(_passages(source, own), Models(threads, source.stored), progress)
+        bench = Bench(searched(source, own), Models(threads, source.stored), progress)
         title = f"{source.name}: {len(own.judged.queries):,} questions made from {len(own.records):,} documents"
         found = rank_all(bench, plans, own.judged, request, title)
         found.about = own.about
         return found
 
 
-def _passages(source: Source, own: Own) -> Passages:
+def searched(source: Source, own: Own) -> Passages:
     """Return what is searched: an index keeps its chunks, apart from documents with something held out."""
     if source.snapshot is None:
         return passages_of(own.records, cutter(BUDGET))
@@ -91,8 +91,8 @@ def own_questions(request: Request, source: Source, progress: Progress) -> Own:
     else:
         made = make_questions(records, count=request.questions, seed=request.seed, progress=progress)
         path = _keep(made, places)
-    searched = made.searched(records)
-    changed = {new.id for new, old in zip(searched, records, strict=True) if new is not old}
+    left = made.searched(records)
+    changed = {new.id for new, old in zip(left, records, strict=True) if new is not old}
     kept_queries, notes = asked(made.queries(), made.qrels())
     qrels = {query: judged for query, judged in made.qrels().items() if query in kept_queries}
     documents = {name: number for number, name in enumerate(dict.fromkeys(q.document for q in made.questions))}
@@ -102,15 +102,15 @@ def own_questions(request: Request, source: Source, progress: Progress) -> Own:
         kept_queries, qrels, about, groups, [source.hash(), hash_questions(kept_queries)],
         [*made.notes, *notes, *([note] if note else [])], made.weights(),
     )  # fmt: skip
-    return Own(judged, searched, changed, str(path), [_headline(made, changed, path, kept is not None)])
+    return Own(judged, left, changed, str(path), [_headline(made, changed, path, kept is not None)])
 
 
 def _headline(made: QuestionSet, changed: set[str], path: Path, reused: bool) -> str:
-    verb = "asked the questions of an earlier run again:" if reused else "made"
     shown = os.path.relpath(path) if not os.path.relpath(path).startswith(os.pardir) else str(path)
+    verb = f"asked the {len(made):,} questions of an earlier run again," if reused else f"made {len(made):,} questions"
     return (
-        f"{verb} {len(made):,} questions from {len({q.document for q in made.questions}):,} documents "
-        f"(held out of {len(changed):,}; see them: {shown}). Synthetic: optimistic for copied words."
+        f"{verb} from {len({q.document for q in made.questions}):,} documents, held out of {len(changed):,}; "
+        f"see them: {shown}"
     )
 
 
