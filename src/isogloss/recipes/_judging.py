@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isogloss.errors import IsoglossWarning, UsageError
 from isogloss.evaluation.sample import Sample
@@ -18,9 +18,7 @@ from isogloss.recipes._placebo import liveness
 from isogloss.recipes._planting import planted_loss
 from isogloss.recipes._run import Arm, Run
 from isogloss.recipes._sabotage import sabotaged
-
-if TYPE_CHECKING:
-    from isogloss.recipes._lab import Lab
+from isogloss.recipes._swaps import Swap
 
 DATA_SWAPS = frozenset({"shuffled", "labels"})
 """Sabotages of the data, which a check may be immune to for a reason."""
@@ -80,22 +78,49 @@ class Evidence:
     immune: dict[str, str] = field(default_factory=dict)
 
 
-def weigh(lab: Lab, primary: Finding, guards: Sequence[Finding], immune: Mapping[str, str]) -> Evidence:
-    """Measure and judge; up to ``lab.most`` seeds where the first ``lab.seeds`` decide nothing."""
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a Lab fixes for a check.
+
+    Attributes
+    ----------
+    bench
+        Where readings are.
+    runs
+        The first so many runs.
+    seeds, most
+        How many runs, and up to how many where the verdict is inconclusive.
+    smoke
+        One run, nothing judged.
+    swap
+        The sabotage that is played on the claim, or None.
+    """
+
+    bench: Bench
+    runs: Callable[[int], list[Run]]
+    seeds: int
+    most: int
+    smoke: bool = False
+    swap: Swap | None = None
+
+
+def weigh(lab: Setting, primary: Finding, guards: Sequence[Finding], immune: Mapping[str, str]) -> Evidence:
+    """Measure and judge; up to ``lab.most`` seeds where the first ``lab.seeds`` decide nothing.
+
+    Under sabotage the claim alone is judged: guards say nothing about its mechanism.
+    """
     _check_plan(primary, immune)
+    for number, finding in enumerate([primary, *guards]):
+        _give_labels(lab.bench, finding, number)
     if lab.swap is None:
         return _weigh(lab, [primary, *guards], immune)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IsoglossWarning)  # noise and constants are meant to look broken
-        return _weigh(lab, [primary, *guards], immune)
+        return _weigh(lab, [sabotaged(primary, lab.swap, lab.bench)], immune)
 
 
-def _weigh(lab: Lab, findings: list[Finding], immune: Mapping[str, str]) -> Evidence:
-    began, primary = time.monotonic(), findings[0]
-    for number, finding in enumerate(findings):
-        _give_labels(lab.bench, finding, number)
-    if lab.swap is not None:
-        findings = [sabotaged(one, lab.swap, lab.bench, first=one is primary) for one in findings]
+def _weigh(lab: Setting, findings: list[Finding], immune: Mapping[str, str]) -> Evidence:
+    began = time.monotonic()
     count = 1 if lab.smoke else lab.seeds
     outcomes, verdict = _judged(lab, findings, lab.runs(count))
     if verdict[0] == "inconclusive" and not lab.smoke and lab.most > count:
@@ -128,7 +153,7 @@ def _give_labels(bench: Bench, finding: Finding, number: int) -> None:
             bench.label(finding.settings[part], f"{number}:{part}")
 
 
-def _judged(lab: Lab, findings: Sequence[Finding], runs: list[Run]) -> tuple[list[Outcome], rules.Judged]:
+def _judged(lab: Setting, findings: Sequence[Finding], runs: list[Run]) -> tuple[list[Outcome], rules.Judged]:
     lab.bench.measure([job for finding in findings for job in jobs(finding)], runs)
     outcomes = [_Judging(lab.bench, finding, runs).outcome() for finding in findings]
     guards = [(one.name, (one.verdict, one.reason)) for one in outcomes[1:] if one.kind != "reported"]

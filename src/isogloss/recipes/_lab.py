@@ -22,7 +22,7 @@ from isogloss.recipes._data import Opened, opened
 from isogloss.recipes._exposure import Exposure, exposure
 from isogloss.recipes._findings import Direction, Finding, Judge, given, judge_name, ladder
 from isogloss.recipes._judges import LabJudge
-from isogloss.recipes._judging import Evidence, weigh
+from isogloss.recipes._judging import Evidence, Setting, weigh
 from isogloss.recipes._run import Arm, Run
 from isogloss.recipes._swaps import Swap, shuffled_labels, shuffled_texts
 from isogloss.seeding import generator
@@ -299,7 +299,8 @@ class Lab:
         immune
             Sabotages that cannot touch this check (``shuffled`` or ``labels``), each with the reason.
         """
-        return weigh(self, primary, guards, immune or {})
+        setting = Setting(self.bench, self.runs, self.seeds, self.most, self.smoke, self.swap)
+        return weigh(setting, primary, guards, immune or {})
 
 
 def empty_lab(card: Card, **settings: Any) -> Lab:

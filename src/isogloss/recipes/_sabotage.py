@@ -24,30 +24,19 @@ NO_BROKEN = "no broken arm is given, so there is nothing without the mechanism"
 NO_LABELS = "an invariant reads no labels"
 
 
-def sabotaged(finding: Finding, swap: Swap, bench: Bench, *, first: bool) -> Finding:
+def sabotaged(finding: Finding, swap: Swap, bench: Bench) -> Finding:
     """Return the finding with its treated arm swapped; swaps of data leave arms alone (the Lab shuffles the data).
 
     Parameters
     ----------
     finding, swap, bench
         What to swap, how, and where labels of arms are kept.
-    first
-        Whether it is the primary finding: there a swap that cannot be played is an error, a guard stays as it is.
 
     Raises
     ------
     NotApplicable
-        Where the swap cannot be played on the primary finding.
+        Where the swap cannot be played on the finding; the message is the reason.
     """
-    try:
-        return _sabotaged(finding, swap, bench)
-    except NotApplicable:
-        if first:
-            raise
-        return finding
-
-
-def _sabotaged(finding: Finding, swap: Swap, bench: Bench) -> Finding:
     if swap in ("shuffled", "labels"):
         return _data(finding, swap, bench)
     treated = finding.arms["treated"]
