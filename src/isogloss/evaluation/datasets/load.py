@@ -83,6 +83,44 @@ def load_parts(
     return Splits({part: _load(known, chosen, part, root, False) for part in chosen.parts})
 
 
+def task_data(name: str, kind: str | None = None, part: str | None = None, *, folder: str | Path | None = None) -> Any:
+    """Load what the task of a kind takes: ``Splits`` of ``train`` and ``test`` where it learns, else one part.
+
+    Parameters
+    ----------
+    name, kind, part, folder
+        As for :func:`load`; ``part`` is what is judged.
+
+    Returns
+    -------
+    object
+        For classification, probing, regression and tagging ``Splits`` with the training part of the view as
+        ``train`` and the judged part as ``test``; else what :func:`load` gives.
+
+    Raises
+    ------
+    UsageError
+        As :func:`load`, or where something is to be learned and the data set has no training part.
+    CorpusError
+        As :func:`load`.
+    """
+    view = card(name).view(kind, part)
+    judged = load(name, kind, part, folder=folder)
+    if view.kind not in LEARNED:
+        return judged
+    if not view.train:
+        raise UsageError(
+            f"{name} has no training part for {view.kind}", f"its parts are {', '.join(view.parts)}",
+            "use another data set, or split it and pass both parts to the task",
+        )  # fmt: skip
+    train = f"{view.name}/{view.train}" if view.name else view.train
+    return Splits({"train": load(name, view.kind, train, folder=folder), "test": judged})
+
+
+LEARNED = frozenset({"classification", "probing", "regression", "tagging"})
+"""Kinds of tasks that learn from a training part."""
+
+
 def _load(known: DataCard, view: View, part: str, root: Path, verify: bool) -> Any:
     different = compare_sums(known, root, part_files(known, view, part))
     if different:
