@@ -115,6 +115,21 @@ def test_without_labels_questions_are_made_kept_and_asked_again(collection: Path
     assert "1 of 20 kept questions are about documents that are not there" in ran.err
 
 
+def test_averages_are_weighted_as_the_questions_are(collection: Path, run: Callable) -> None:
+    report = run("eval", "--questions", "30", "--draws", "99", "--metric", "hits@1", "--out", "out", "--json").json
+    from isogloss.mining.questions.question import QuestionSet
+
+    made = QuestionSet.load(next((collection / ".isogloss" / "questions").glob("*.jsonl")))
+    assert len({question.weight for question in made.questions}) > 1
+    for score in report["comparisons"][0]["scores"]:
+        lines = (collection / "out" / f"{score['system']}.run").read_text().splitlines()
+        first = {line.split()[0]: line.split()[2] for line in lines if line.split()[3] == "1"}
+        hits = [first.get(question.id) == question.document for question in made.questions]
+        expected = np.average(hits, weights=[question.weight for question in made.questions])
+        assert score["value"] == pytest.approx(expected)
+    assert "words against meaning" in report["questions"]["verdict"]
+
+
 def test_held_out_sentences_are_not_in_what_is_searched(collection: Path, run: Callable) -> None:
     """A copied sentence would be found at once by its words; held out, exact search for it must not be perfect."""
     report = run("eval", "--questions", "20", "--draws", "50", "--metric", "hits@1", "--json").json

@@ -6,13 +6,14 @@ import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from isogloss.compiled import cache_folder
 from isogloss.errors import CorpusError
 from isogloss.evaluation.report.content import Questions
 from isogloss.evaluation.run_file import hash_questions
+from isogloss.mining.questions.decide import decide_words_against_meaning
 from isogloss.mining.questions.make import make_questions
 from isogloss.mining.questions.question import VERSION, QuestionSet
 from isogloss.protocols import Progress, Record
@@ -21,6 +22,7 @@ from isogloss.workflows.judged_evaluation import BUDGET, Source, opened, plans_o
 from isogloss.workflows.passages import Passages, cutter, passages_of, passages_of_index
 from isogloss.workflows.requests import Evaluated, Request
 from isogloss.workflows.scoring import Judgement, asked
+from isogloss.workflows.systems import FusionPlan, SystemPlan
 
 SHOWN = 5
 """Questions that a report shows."""
@@ -42,6 +44,8 @@ class Own:
         Where the questions lie.
     about
         How they were made, in sentences.
+    made
+        The questions as they were made.
     """
 
     judged: Judgement
@@ -49,6 +53,7 @@ class Own:
     changed: set[str]
     path: str
     about: list[str]
+    made: QuestionSet
 
 
 def run(request: Request, threads: int | None, progress: Progress) -> Evaluated:
@@ -59,8 +64,39 @@ def run(request: Request, threads: int | None, progress: Progress) -> Evaluated:
         bench = Bench(searched(source, own), Models(threads, source.stored), progress)
         title = f"{source.name}: {len(own.judged.queries):,} questions made from {len(own.records):,} documents"
         found = rank_all(bench, plans, own.judged, request, title)
-        found.about = own.about
-        return found
+        return with_verdict(
+            found,
+            own,
+            {plan.label for plan in plans if _lexical(plan)},
+            {plan.label for plan in plans if isinstance(plan, FusionPlan)},
+        )
+
+
+def _lexical(plan: SystemPlan) -> bool:
+    """Say whether a system matches words and nothing else."""
+    return all(part.name.split(":")[0] == "words" for part in plan.encoders)
+
+
+def with_verdict(found: Evaluated, own: Own, lexical: set[str], fused: set[str]) -> Evaluated:
+    """Say in the report whether the questions can decide systems of words against systems of meaning.
+
+    Fusions stand on both sides, so they are looked at only where there is no system of meaning alone.
+    """
+    metric = next(iter(found.samples))
+    scores = {system: sample.items for system, sample in found.samples[metric].items()}
+    if any(system not in lexical and system not in fused for system in scores):
+        scores = {system: items for system, items in scores.items() if system not in fused}
+    verdict = decide_words_against_meaning(own.made, scores, lexical)
+    questions = found.report.questions
+    if questions is not None:
+        if verdict is None:
+            said = "words against meaning was not compared: there are systems of one sort only"
+        else:
+            sure = "can" if verdict.decided else "cannot"
+            said = f"words against meaning: these questions {sure} decide it by {metric}; {verdict.reason}"
+        found.report = replace(found.report, questions=replace(questions, verdict=said))
+    found.about = own.about
+    return found
 
 
 def searched(source: Source, own: Own) -> Passages:
@@ -97,12 +133,13 @@ def own_questions(request: Request, source: Source, progress: Progress) -> Own:
     qrels = {query: judged for query, judged in made.qrels().items() if query in kept_queries}
     documents = {name: number for number, name in enumerate(dict.fromkeys(q.document for q in made.questions))}
     groups = {question.id: documents[question.document] for question in made.questions}
-    about = _about(made, len(records), path, reused=kept is not None)
+    told = _about(made, len(records))
     judged = Judgement(
-        kept_queries, qrels, about, groups, [source.hash(), hash_questions(kept_queries)],
+        kept_queries, qrels, told, groups, [source.hash(), hash_questions(kept_queries)],
         [*made.notes, *notes, *([note] if note else [])], made.weights(),
     )  # fmt: skip
-    return Own(judged, left, changed, str(path), [_headline(made, changed, path, kept is not None)])
+    about = [_headline(made, changed, path, kept is not None)]
+    return Own(judged, left, changed, str(path), about, made)
 
 
 def _headline(made: QuestionSet, changed: set[str], path: Path, reused: bool) -> str:
@@ -150,7 +187,7 @@ def _check(made: QuestionSet, records: Sequence[Record], path: Path) -> None:
         )  # fmt: skip
 
 
-def _about(made: QuestionSet, documents: int, path: Path, *, reused: bool) -> Questions:
+def _about(made: QuestionSet, documents: int) -> Questions:
     counts: dict[str, int] = {}
     for question in made.questions:
         counts[question.kind] = counts.get(question.kind, 0) + 1
@@ -159,5 +196,8 @@ def _about(made: QuestionSet, documents: int, path: Path, *, reused: bool) -> Qu
         f"made by {', '.join(f'{kind} {count}' for kind, count in sorted(counts.items(), key=lambda p: -p[1]))}; "
         f"{overlap:.0%} of a question's words, weighted by rarity, are in the document that answers it"
     )
+    weights = {question.weight for question in made.questions}
+    if len(weights) > 1:
+        how += "; averages are weighted towards the share of copied words that people's own questions have"
     examples = [question.text for question in made.questions[:: max(1, len(made) // SHOWN)][:SHOWN]]
-    return Questions(len(made), documents, synthetic=True, how=how, verdict="", by_kind=counts, examples=examples)
+    return Questions(len(made), documents, synthetic=True, how=how, by_kind=counts, examples=examples)

@@ -115,7 +115,14 @@ def score(
     names = metric_names(request)
     found = {system: measure(run, judged.qrels, names, groups=judged.groups or None) for system, run in runs.items()}
     samples = {name: {system: found[system][name] for system in runs} for name in names}
-    comparisons = [compare(samples[name], draws=request.draws, seed=request.seed) for name in names]
+    comparisons = [
+        compare(
+            {system: _weighted(one, judged) for system, one in samples[name].items()},
+            draws=request.draws,
+            seed=request.seed,
+        )
+        for name in names
+    ]
     return samples, comparisons
 
 

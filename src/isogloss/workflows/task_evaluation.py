@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from isogloss.corpus.examples import Splits
 from isogloss.errors import UsageError
 from isogloss.evaluation.datasets.card import DataCard, View, card
 from isogloss.evaluation.report.content import Report, SystemTask
@@ -46,16 +47,17 @@ def run(request: Request, threads: int | None, progress: Progress) -> Evaluated:
     models = Models(threads)
     encoders = {plan.label: models.load(plan) for plan in plans}
     results: dict[str, dict[str, TaskResult]] = {}
+    seed = {"seed": request.seed} if request.seed else {}  # tasks have the seeds of their protocols by default
     data: list[DataHash] = []
     for task in chosen:
         given = _data(task)
         data.append(_hash(task))
         results[task.name] = {
-            label: _work(task)(encoder, given, name=task.name, seed=request.seed, progress=progress)
+            label: _work(task)(encoder, given, name=task.name, progress=progress, **seed)
             for label, encoder in encoders.items()
         }
     comparisons = [_compare(name, found, request) for name, found in results.items()]
-    notes = [note for task in chosen for note in _seen(task, list(encoders))] + _cuts(results)
+    notes = [note for task in chosen for note in _seen(task, list(encoders))] + _cuts(results) + _odd(comparisons)
     settings = [describe(label, encoder) for label, encoder in encoders.items()]
     metrics = {one.metric: one.metric.partition(" ")[2].replace("_", " ") for one in comparisons}
     report = Report(
@@ -110,7 +112,12 @@ def _data(task: Chosen) -> Any:
     from isogloss.evaluation.datasets.load import load, load_parts
 
     if task.view.kind in TRAINED:
-        return load_parts(task.known.name, task.view.kind, task.part or None)
+        parts = load_parts(task.known.name, task.view.kind, task.part or None)
+        judged = task.part.rpartition("/")[2]
+        judged = judged if judged in parts.parts else task.view.main
+        if not task.view.train or judged == task.view.train:
+            raise UsageError(f"{task.name} cannot be judged", "it has no training part beside it", "name another part")
+        return Splits({"train": parts[task.view.train], "test": parts[judged]})
     return load(task.known.name, task.view.kind, task.part or None)
 
 
@@ -170,3 +177,14 @@ def _cuts(results: dict[str, dict[str, TaskResult]]) -> list[str]:
             if known.get("cut"):
                 notes.append(f"{name}, {label}: {EncodeReport(**known).sentence()}")
     return notes
+
+
+def _odd(comparisons: Sequence[Comparison]) -> list[str]:
+    """Warn of intervals that do not hold their own score: the bootstrap is biased there (drawn items repeat)."""
+    return [
+        f"{one.metric}, {score.system}: the interval [{score.interval.low:.3f}, {score.interval.high:.3f}] does not "
+        f"hold the score {score.value:.3f}; items that are drawn twice bias this metric, so do not rely on the interval"
+        for one in comparisons
+        for score in one.scores
+        if score.value < score.interval.low or score.value > score.interval.high
+    ]
