@@ -1,0 +1,1 @@
+"""Benchmarks, studies and tests of embeddings."""
