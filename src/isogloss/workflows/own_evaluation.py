@@ -26,6 +26,11 @@ from isogloss.workflows.systems import FusionPlan, SystemPlan
 
 SHOWN = 5
 """Questions that a report shows."""
+KINDS = {
+    "title": "titles", "heading": "headings", "sentence": "held-out sentences", "keyphrase": "key phrases",
+    "definition": "definitions", "term": "defined terms", "written": "a language model",
+}  # fmt: skip
+"""What questions of each kind are made from, in words."""
 
 
 @dataclass(slots=True)
@@ -92,8 +97,7 @@ def with_verdict(found: Evaluated, own: Own, lexical: set[str], fused: set[str])
         if verdict is None:
             said = "words against meaning was not compared: there are systems of one sort only"
         else:
-            sure = "can" if verdict.decided else "cannot"
-            said = f"words against meaning: these questions {sure} decide it by {metric}; {verdict.reason}"
+            said = f"words against meaning, by {metric}: {verdict.reason}"
         found.report = replace(found.report, questions=replace(questions, verdict=said))
     found.about = own.about
     return found
@@ -136,10 +140,15 @@ def own_questions(request: Request, source: Source, progress: Progress) -> Own:
     told = _about(made, len(records))
     judged = Judgement(
         kept_queries, qrels, told, groups, [source.hash(), hash_questions(kept_queries)],
-        [*made.notes, *notes, *([note] if note else [])], made.weights(),
+        [*_drafts(made.notes), *notes, *([note] if note else [])], made.weights(),
     )  # fmt: skip
     about = [_headline(made, changed, path, kept is not None)]
     return Own(judged, left, changed, str(path), about, made)
+
+
+def _drafts(notes: Sequence[str]) -> list[str]:
+    """Return the notes of the making of questions, apart from the one that the report says in other words."""
+    return [f"making questions: {note}" for note in notes if " questions about " not in note]
 
 
 def _headline(made: QuestionSet, changed: set[str], path: Path, reused: bool) -> str:
@@ -191,9 +200,10 @@ def _about(made: QuestionSet, documents: int) -> Questions:
     counts: dict[str, int] = {}
     for question in made.questions:
         counts[question.kind] = counts.get(question.kind, 0) + 1
+    ordered = sorted(counts, key=lambda kind: -counts[kind])
     overlap = sum(q.overlap * q.weight for q in made.questions) / max(1e-9, sum(q.weight for q in made.questions))
     how = (
-        f"made by {', '.join(f'{kind} {count}' for kind, count in sorted(counts.items(), key=lambda p: -p[1]))}; "
+        f"made from {', '.join(f'{KINDS.get(kind, kind)} ({counts[kind]})' for kind in ordered)}; "
         f"{overlap:.0%} of a question's words, weighted by rarity, are in the document that answers it"
     )
     weights = {question.weight for question in made.questions}
