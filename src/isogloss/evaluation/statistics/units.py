@@ -90,8 +90,8 @@ def check_paired(samples: Mapping[str, Sample]) -> None:
 
 
 def _unlike(first: Sample, other: Sample) -> str:
-    if first.name != other.name:
-        return f"one measures {first.name or 'a metric without a name'}, the other {other.name or 'one without a name'}"
+    if first.name and other.name and first.name != other.name:
+        return f"one measures {first.name}, the other {other.name}"
     if len(first) != len(other):
         return f"{len(first):,} items against {len(other):,}"
     if not np.array_equal(first.groups, other.groups):
