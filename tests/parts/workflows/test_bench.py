@@ -80,9 +80,10 @@ def test_a_document_scores_by_its_best_passage():
 
 def test_more_passages_than_the_first_look_are_gone_through():
     """One document of many equal passages must not hide the others."""
-    many = Record("many", "heat flow wing. " * 2000)
+    many = Record("many", "Heat flow wing. " * 2000)
     others = [Record(f"o{i}", f"heat {word}.") for i, word in enumerate(WORDS[3:20])]
     passages = passages_of([many, *others], chunkings(["sentence"])["sentence"])
+    assert len(passages.rows) == 2000 + len(others)
     run = Bench(passages, Models()).rank(EncoderPlan("words"), {"q": "heat flow wing"}, 10)
     assert run.documents[0][0] == "many"
     assert len(run.documents[0]) == 10
