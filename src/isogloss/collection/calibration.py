@@ -13,12 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from isogloss.arrays import CSR, Hits, Vectors
 from isogloss.errors import UsageError
 
 FILE = "calibration.json"
 FORMAT = "isogloss.calibration/1"
 GROWTH = 0.2
 """A calibration is stale where the number of documents has changed by more than this share."""
+FUSED = "fused score"
+"""Name of the fused score among the scores of several encoders."""
 _SURE = 1e-4
 """Log-odds are taken of P between this and one minus this, so that no single encoder can be surer than sure."""
 
@@ -64,10 +67,12 @@ class Meaning:
     Attributes
     ----------
     curve
-        From evidence to P(relevant). The evidence of one encoder is its score; that of several is the sum of the
-        log-odds that each encoder's own curve gives.
+        From evidence to P(relevant). The evidence of one encoder is its score (of words: a word of the question, see
+        :func:`question_lengths`); that of several is the sum of the log-odds that the curves of their scores and of
+        the fused score give. The fused score says how a document stands among the others found for the question, the
+        encoders' scores whether anything that was found is near it at all.
     parts
-        The curve of each encoder, where there are several.
+        The curve of each encoder and of the fused score, where there are several encoders.
     error, brier
         Expected calibration error and Brier score on questions that the fit has not seen, as value, low, high.
     pairs, relevant
@@ -82,7 +87,7 @@ class Meaning:
     relevant: int = 0
 
     def evidence(self, scores: Mapping[str, float]) -> float:
-        """Return the evidence of a document from the score of its best chunk by encoder."""
+        """Return the evidence of a document from the score of its best chunk by encoder, and the fused score."""
         if not self.parts:
             return next(iter(scores.values()), -math.inf)
         return sum(curve.log_odds(scores.get(name)) for name, curve in self.parts.items())
@@ -132,6 +137,24 @@ class Calibration:
         return path
 
 
+def question_lengths(vectors: Vectors) -> list[float]:
+    """Return what the scores of each question are divided by: its words, for words, and 1 for dense vectors.
+
+    A score by words is a sum over the words of the question, so that long questions score higher whatever they find.
+
+    Examples
+    --------
+    >>> from isogloss.encoders.lexical import WordEncoder
+    >>> question_lengths(WordEncoder().encode(["heat in slabs", ""], role="query"))
+    [3.0, 1.0]
+    >>> question_lengths(np.ones((2, 3), np.float32))
+    [1.0, 1.0]
+    """
+    if not isinstance(vectors, CSR):
+        return [1.0] * len(vectors)
+    return [max(1.0, float(vectors.row(i)[1].sum())) for i in range(len(vectors))]
+
+
 def key(encoders: Sequence[str]) -> str:
     """Return the name of a system by its encoders, whatever their order.
 
@@ -175,7 +198,7 @@ def _curve(content: Mapping[str, Any]) -> Curve:
 
 
 def fitting(
-    calibration: Calibration | str | None, encoders: Mapping[str, str], documents: int
+    calibration: Calibration | str | None, encoders: Mapping[str, str], documents: int, usual: bool = True
 ) -> tuple[Meaning | None, str]:
     """Return what the scores of these encoders mean, or why that is not known.
 
@@ -187,6 +210,8 @@ def fitting(
         Identity of each encoder that answers, by name.
     documents
         Documents of the index now.
+    usual
+        Whether several encoders are joined as ``search`` does by default.
 
     Returns
     -------
@@ -201,6 +226,8 @@ def fitting(
         known = calibration.identities.get(name)
         if known is not None and known != identity:
             return None, f"the calibration was made with another {name}: {again}"
+    if not usual and len(encoders) > 1:
+        return None, "P(relevant) is known for the usual fusion only: leave --fusion and --weights out"
     change = abs(documents - calibration.documents) / max(1, calibration.documents)
     if change > GROWTH:
         return None, f"the calibration knew {calibration.documents:,} documents, there are {documents:,}: {again}"
@@ -211,7 +238,7 @@ def fitting(
 
 
 def for_search(
-    folder: Path, encoders: Mapping[str, str], documents: Callable[[], int], min_p: float | None
+    folder: Path, encoders: Mapping[str, str], documents: Callable[[], int], min_p: float | None, usual: bool = True
 ) -> tuple[Meaning | None, str, list[str]]:
     """Return what a search shows of the calibration of an index.
 
@@ -225,6 +252,8 @@ def for_search(
         Counts the documents of the index; asked only where there is a calibration.
     min_p
         Smallest P that was asked for, or None.
+    usual
+        Whether several encoders are joined as ``search`` does by default.
 
     Returns
     -------
@@ -239,7 +268,7 @@ def for_search(
     if min_p is not None and not 0 <= min_p <= 1:
         raise UsageError("P lies between 0 and 1", f"--min-p is {min_p}", "use --min-p 0.5")
     found = _kept(folder)
-    meaning, note = fitting(found, encoders, documents()) if found is not None else (None, "")
+    meaning, note = fitting(found, encoders, documents(), usual) if found is not None else (None, "")
     if meaning is None and min_p is not None:
         why = note or "the index has no calibration"
         raise UsageError("P(relevant) is not known", why, "run: isogloss calibrate, or leave --min-p out")
@@ -262,17 +291,18 @@ def _read_once(folder: Path, changed: int, size: int) -> Calibration | str | Non
     return read(folder)
 
 
-def best_scores(rows: Sequence[int], scores: Sequence[float], owners: Mapping[int, int]) -> dict[int, float]:
-    """Return the score of each document's best chunk in a ranking by falling score.
+def best_scores(ranking: Hits, owners: Mapping[int, int]) -> dict[int, float]:
+    """Return the score of each document's best chunk in the ranking of one question, by falling score.
 
     Examples
     --------
-    >>> best_scores([7, 8, 9, -1], [0.9, 0.8, 0.7, 0.0], {7: 1, 8: 2, 9: 1})
-    {1: 0.9, 2: 0.8}
+    >>> ranking = Hits(np.array([[7, 8, 9, -1]]), np.array([[0.5, 0.25, 0.125, 0.0]], np.float32))
+    >>> best_scores(ranking, {7: 1, 8: 2, 9: 1})
+    {1: 0.5, 2: 0.25}
     """
     best: dict[int, float] = {}
-    for row, score in zip(rows, scores, strict=True):
-        owner = owners.get(int(row))
+    for row, score in zip(ranking.rows[0].tolist(), ranking.scores[0].tolist(), strict=True):
+        owner = owners.get(row)
         if owner is not None:
-            best.setdefault(owner, float(score))
+            best.setdefault(owner, score)
     return best

@@ -316,7 +316,8 @@ class Collection:
         snapshot = self._store.snapshot
         parts, notes = self._answering(snapshot, encoders)
         identities = {part.encoder.name: part.identity for part in parts}
-        meaning, p_by, more = for_search(self._store.path, identities, self.__len__, min_p)
+        usual = fusion == "weighted" and not weights
+        meaning, p_by, more = for_search(self._store.path, identities, self.__len__, min_p, usual)
         request, notes = Request(k, where, fusion, effort, weights, meaning, p_by, min_p), [*notes, *more]
         if not isinstance(texts, str):
             return search(snapshot, parts, list(texts), request, notes) if len(texts) else []

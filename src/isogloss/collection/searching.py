@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from isogloss.arrays import CSR, Bitmap, Hits, Ragged, Vectors
 from isogloss.collection.background import percentile
-from isogloss.collection.calibration import Meaning, best_scores
+from isogloss.collection.calibration import FUSED, Meaning, best_scores, question_lengths
 from isogloss.collection.results import Hit, SearchResult
 from isogloss.collection.snippets import Words, snippet
 from isogloss.errors import UsageError
@@ -77,11 +77,16 @@ def search(
         found = [Hits(hits.rows[i : i + 1], hits.scores[i : i + 1]) for hits in first]
         rankings.append(_rank(parts, queries, i, request, allow, snapshot, found))
     results = []
-    for text, (rows, scores, found, owners) in zip(texts, rankings, strict=True):
+    lengths = list(zip(*(question_lengths(q) for q in queries if request.meaning is not None), strict=True))
+    for i, (text, (rows, scores, found, owners)) in enumerate(zip(texts, rankings, strict=True)):
         groups = _group(rows, scores, owners, request.k)
         hits, numbers = _describe(snapshot, parts, groups, found, text, request.k)
         if request.meaning is not None:
-            _judge(hits, numbers, parts, found, owners, request.meaning)
+            best = [
+                {document: score / length for document, score in best_scores(one, owners).items()}
+                for one, length in zip(found, lengths[i], strict=True)
+            ]
+            _judge(hits, numbers, parts, best, request.meaning)
         names = [part.encoder.name for part in parts]
         result = SearchResult(text, hits, request.k, names, matched, list(notes), p_by=request.p_by)
         _note_shortage(result, snapshot, request)
@@ -257,16 +262,15 @@ def _hit(
 
 
 def _judge(
-    hits: Sequence[Hit], numbers: Sequence[int], parts: Sequence[Part], found: Sequence[Hits],
-    owners: Mapping[int, int], meaning: Meaning,
+    hits: Sequence[Hit], numbers: Sequence[int], parts: Sequence[Part], best: Sequence[Mapping[int, float]],
+    meaning: Meaning,
 ) -> None:  # fmt: skip
-    """Give each hit its P(relevant), from the best chunk of its document by each encoder."""
-    best = [best_scores(ranking.rows[0].tolist(), ranking.scores[0].tolist(), owners) for ranking in found]
+    """Give each hit its P(relevant), from the best chunk of its document by each encoder, and the fused score."""
     for hit, number in zip(hits, numbers, strict=True):
         known = {
             part.encoder.name: scores[number] for part, scores in zip(parts, best, strict=True) if number in scores
         }
-        hit.p, hit.p_low, hit.p_high = meaning.judge(known)
+        hit.p, hit.p_low, hit.p_high = meaning.judge(known | ({FUSED: hit.score} if len(parts) > 1 else {}))
 
 
 def _keep_likely(result: SearchResult, min_p: float | None) -> None:

@@ -10,17 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isogloss.collection.calibration import FILE, Calibration, Curve, Meaning, fitting, key, read
+from isogloss.collection.calibration import FILE, FUSED, Calibration, Curve, Meaning, fitting, key, read
 from isogloss.errors import UsageError
 
 LINE = Curve([0.0, 10.0], [0.1, 0.9], [0.05, 0.8], [0.2, 0.95])
 QUESTION = "read one file out of a zip archive"
+WORDS = 8
+"""Words of the question."""
 
 
 def made(collection, **changes):
     """A calibration that fits a collection with the encoders words and static."""
     names = {record.name: record.identity for record in collection._store.snapshot.encoders()}
-    parts = {name: LINE for name in names}
+    parts = {name: LINE for name in [*names, FUSED]}
     both = Meaning(Curve([-9.0, 9.0], [0.0, 1.0], [0.0, 0.9], [0.1, 1.0]), parts)
     systems = {name: Meaning(LINE) for name in names} | {key(list(names)): both if len(names) > 1 else Meaning(LINE)}
     return replace(Calibration(names, len(collection), False, 225, systems), **changes)
@@ -66,12 +68,29 @@ def test_hits_get_p_with_an_interval(collection):
     made(collection).write(collection.path)
     result = collection.search(QUESTION, encoders=["words"])
     first = result.hits[0]
-    assert (first.p, first.p_low, first.p_high) == LINE.at(first.parts["words"]["score"])
+    assert (first.p, first.p_low, first.p_high) == LINE.at(first.parts["words"]["score"] / WORDS)
     assert result.p_by == "225 judged questions"
     both = collection.search(QUESTION).hits[0]
     assert both.document == "zip.md"
-    scores = {name: part["score"] for name, part in both.parts.items()}
-    assert both.p == made(collection).systems["static + words"].judge(scores)[0]
+    scores = {"words": both.parts["words"]["score"] / WORDS, "static": both.parts["static"]["score"]}
+    assert both.p == made(collection).systems["static + words"].judge(scores | {FUSED: both.score})[0]
+
+
+@pytest.mark.parametrize("options", [{"fusion": "rrf"}, {"weights": {"static": 0.5}}])
+def test_another_fusion_has_scores_of_another_meaning(collection, options):
+    made(collection).write(collection.path)
+    result = collection.search(QUESTION, **options)
+    assert result.hits[0].p is None
+    assert "usual fusion" in result.notes[0]
+    assert collection.search(QUESTION, encoders=["words"], **options).hits[0].p is not None
+
+
+def test_several_questions_get_what_each_alone_gets(collection):
+    made(collection).write(collection.path)
+    texts = [QUESTION, "cats", "when is income tax due"]
+    together = collection.search(texts)
+    alone = [collection.search(text) for text in texts]
+    assert [[hit.p for hit in r.hits] for r in together] == [[hit.p for hit in r.hits] for r in alone]
 
 
 def test_a_document_scores_by_its_best_chunk(make, docs):

@@ -259,10 +259,11 @@ def reliability(one: Reliability) -> str:
         parts += [label(left - 7, up.at(tick) + 4, wording.number(tick, 2), "tick", "end")]
         parts += [label(across.at(tick), top + side + 16, wording.number(tick, 2), "tick", "middle")]
     parts.append(stroke(across.at(0), up.at(0), across.at(1), up.at(1), "diagonal"))
-    most = max((b.count for b in one.bins), default=0) or 1
-    for b in one.bins:
+    density = [b.count / max(b.high - b.low, 0.01) for b in one.bins]  # so that an area stands for pairs
+    most = max(density, default=0) or 1
+    for b, thick in zip(one.bins, density, strict=True):
         start, stop = across.at(b.low), across.at(b.high)
-        tall = foot * b.count / most
+        tall = foot * thick / most
         parts.append(box(start + 1, base - tall, max(1.0, stop - start - 2), tall, "bar count"))
         if not (b.count and math.isfinite(b.observed) and math.isfinite(b.predicted)):
             continue
@@ -271,6 +272,6 @@ def reliability(one: Reliability) -> str:
             parts.append(stroke(x, up.at(b.interval.low), x, up.at(b.interval.high), "interval plain"))
         said = f"P {wording.number(b.predicted)}: {wording.number(b.observed)} relevant of {b.count:,} pairs"
         parts.append(dot(x, up.at(b.observed), 4.5, "point plain", said))
-    parts.append(label(left + side / 2, base + 16, "P(relevant) said; bars: pairs", "axis", "middle"))
+    parts.append(label(left + side / 2, base + 16, "P(relevant) said; areas: pairs", "axis", "middle"))
     said = "; ".join(f"said {wording.number(b.predicted)}, relevant {wording.number(b.observed)}" for b in one.bins)
     return framed(width, base + 22, f"Reliability of P(relevant) by {one.system}", said, parts)
