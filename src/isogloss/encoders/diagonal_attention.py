@@ -121,16 +121,22 @@ class DiagonalAttentionEncoder(InnerEncoder):
         return [*settings, self.seed] if self.weights == "permuted" else settings
 
     def _vectors(self, texts: list[str]) -> Dense:
-        return np.stack([self._one(text, *arrays) for text, arrays in zip(texts, self.kept.of(texts), strict=True)])
-
-    def _one(self, text: str, rows: Dense, diagonals: Dense) -> Dense:
-        heads = diagonals.shape[2]
+        found = self.kept.of(texts)
+        heads = found[0][1].shape[2]
         if not 0 <= self.head < heads:
             raise UsageError(f"head {self.head} does not exist", f"there are 0 to {heads - 1}")
+        own = [self._weighted(text, diagonals) for text, (_, diagonals) in zip(texts, found, strict=True)]
+        starts = np.cumsum([0, *map(len, own[:-1])])
+        weighted = np.concatenate([rows for rows, _ in found])
+        weighted *= np.concatenate(own)[:, None]
+        return np.asarray(np.add.reduceat(weighted, starts, axis=0), np.float32)  # (T, d) -> (n, d)
+
+    def _weighted(self, text: str, diagonals: Dense) -> Dense:
+        """Return the weights ``(L,)`` of one text's tokens, of sum one."""
         own = diagonals[:, self._column, self.head]
-        if self.weights == "permuted":
-            own = own[generator(self.seed, "permuted weights", text).permutation(len(own))]
         total = float(own.sum(dtype=np.float64))
         if self.weights == "uniform" or total <= 0:
-            return np.asarray(rows.mean(0), np.float32)
-        return np.asarray(own @ rows / total, np.float32)
+            return np.full(len(own), 1 / len(own), np.float32)
+        if self.weights == "permuted":
+            own = own[generator(self.seed, "permuted weights", text).permutation(len(own))]
+        return np.asarray(own / total, np.float32)

@@ -12,9 +12,10 @@ from isogloss.arrays import Dense, normalise
 from isogloss.encoders.inner import InnerEncoder, content_rows
 from isogloss.encoders.text_memory import BUDGET, Arrays, TextMemory
 from isogloss.errors import UsageError
+from isogloss.seeding import generator
 
-Pooling = Literal["mean", "first", "max"]
-POOLINGS: tuple[Pooling, ...] = ("mean", "first", "max")
+Pooling = Literal["mean", "first", "max", "any"]
+POOLINGS: tuple[Pooling, ...] = ("mean", "first", "max", "any")
 _SLICE = 512  # texts whose token states lie in memory at once
 
 
@@ -28,7 +29,8 @@ class LayerPools:
     layers
         0 for the embeddings' output, N for that of layer N, -1 for the last.
     poolings
-        ``mean`` over the tokens, the ``first`` token ([CLS]), or the ``max`` of each component.
+        ``mean`` over the tokens, the ``first`` token ([CLS]), the ``max`` of each component, or ``any`` one token,
+        drawn by the text itself (the placebo of the mean).
     special_tokens
         Whether the tokens that the tokenizer adds take part in ``mean`` and ``max``; a text of no other token keeps
         them anyway.
@@ -48,7 +50,7 @@ class LayerPools:
         base: Any,
         *,
         layers: Sequence[int],
-        poolings: Sequence[Pooling] = POOLINGS,
+        poolings: Sequence[Pooling] = ("mean", "first", "max"),
         special_tokens: bool = True,
         budget: int = BUDGET,
     ) -> None:
@@ -82,15 +84,21 @@ class LayerPools:
     def _pooled(self, texts: list[str]) -> list[Arrays]:
         out: list[Arrays] = []
         for start in range(0, len(texts), _SLICE):
-            states, spans = self.base.states(texts[start : start + _SLICE], list(self.layers))
+            part = texts[start : start + _SLICE]
+            states, spans = self.base.states(part, list(self.layers))
             masks = content_rows(spans, self.special_tokens)
-            out.extend((self._one(rows, mask),) for rows, mask in zip(states, masks, strict=True))
+            out.extend((self._one(*one),) for one in zip(part, states, masks, strict=True))
         return out
 
-    def _one(self, rows: NDArray[Any], mask: NDArray[np.bool_]) -> Dense:
+    def _one(self, text: str, rows: NDArray[Any], mask: NDArray[np.bool_]) -> Dense:
         """Pool the states ``(L, layers, d)`` of one text to ``(layers, poolings, d)``."""
         inside = rows[mask]
-        by = {"mean": lambda: inside.mean(0), "first": lambda: rows[0], "max": lambda: inside.max(0)}
+        by = {
+            "mean": lambda: inside.mean(0),
+            "first": lambda: rows[0],
+            "max": lambda: inside.max(0),
+            "any": lambda: inside[generator(0, "any token", text).integers(len(inside))],
+        }
         return np.stack([by[pooling]() for pooling in self.poolings], axis=1).astype(np.float32)
 
 
@@ -108,7 +116,7 @@ class LayerEncoder(InnerEncoder):
     layers
         The layers, as in :class:`LayerPools`; from ``LayerPools`` by the numbers they were kept under.
     pooling
-        ``"mean"``, ``"first"`` or ``"max"``.
+        ``"mean"``, ``"first"``, ``"max"`` or ``"any"``.
     combine
         ``"mean"`` of the layers' vectors, or ``"concat"``: side by side, each scaled to length one first, so that no
         layer outweighs the others.

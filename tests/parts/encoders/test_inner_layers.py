@@ -47,6 +47,9 @@ def test_hand_values_of_pooling():
     assert inner.encode(["bd", ""]).tolist() == [[1.0, 99.0], [1.0, 0.0]]
     assert LayerEncoder(base, layers=(2,), pooling="max").encode("bd").tolist() == [[2.0, 100.0]]
     assert LayerEncoder(base, layers=(2,), pooling="first").encode("bd").tolist() == [[2.0, 0.0]]
+    drawn = LayerEncoder(base, layers=(0,), pooling="any", special_tokens=False)
+    assert {drawn.encode(text)[0, 1] for text in ("bd", "bbd", "bdd", "dbb", "ddb")} == {98.0, 100.0}
+    assert drawn.encode("bd").tolist() == drawn.encode(["x", "bd"])[1:].tolist()
     joined = LayerEncoder(base, layers=(3, 4), pooling="first", combine="concat").encode("bd")
     assert joined.tolist() == [[1.0, 0.0, 1.0, 0.0]]
 

@@ -1,0 +1,1 @@
+"""What spaces of vectors look like, and what that does to them."""
