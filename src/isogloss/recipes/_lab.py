@@ -16,6 +16,7 @@ import numpy as np
 from isogloss.corpus.examples import Splits
 from isogloss.errors import UsageError
 from isogloss.protocols import Encoder, Progress, Silent
+from isogloss.recipes import _worlds as worlds
 from isogloss.recipes._bench import Bench
 from isogloss.recipes._card import Card
 from isogloss.recipes._data import Opened, opened
@@ -271,6 +272,28 @@ class Lab:
     def reported(self, arm: Arm, *, judge: Judge, name: str) -> Finding:
         """Report a number beside the findings; it is never judged."""
         return Finding("reported", name, {"treated": arm}, {"main": judge})
+
+    def known_answers(self, arm: Arm, *, judge: Judge, margin: float | None = None) -> list[Finding]:
+        """Return the guards of a survey or benchmark: what its judge must find in worlds whose answer is known.
+
+        A ladder of planted noise falls in order, two copies are the same, and permuted labels find nothing (where the
+        judge comes from ``lab.judge`` and its data has labels).
+        """
+        found = [
+            self.trend(
+                worlds.ladder(arm),
+                worlds.STEPS,
+                judge=judge,
+                direction="falling",
+                margin=margin,
+                name="a planted ladder",
+            ),
+            self.same(worlds.copy(arm), arm, judge=judge, margin=margin, name="two copies"),
+        ]
+        if isinstance(judge, LabJudge):
+            nothing = worlds.found_by(worlds.permuted(judge, self.first_seed), self.first_seed)
+            found.append(self.exact(arm, invariant=nothing, within=0.0, name="permuted labels find nothing"))
+        return found
 
     def _finding(
         self, kind: Any, name: str, judge: Judge, arms: Mapping[str, Arm], margin: float | None, **settings: Any
