@@ -1,0 +1,1 @@
+"""Classification, matching, recommendation and other uses of vectors."""
