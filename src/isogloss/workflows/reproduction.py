@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from isogloss.errors import CheckFailed, IncompatibleError, IsoglossError, UsageError
-from isogloss.evaluation.run_comparison import Delta, ScoreDelta, compare_runs, compare_scores
+from isogloss.evaluation.run_comparison import ROUNDING, Delta, ScoreDelta, compare_runs, compare_scores
 from isogloss.evaluation.run_file import RunFile
 from isogloss.protocols import Progress
 from isogloss.workflows.evaluating import evaluate
@@ -58,15 +58,22 @@ class Reproduction:
         if not self.scores:
             return IncompatibleError("the record holds no score", "there is nothing to reproduce", "evaluate anew")
         if self.lost:
-            worst = max(self.lost, key=lambda one: abs(one.change) if one.change == one.change else float("inf"))
             causes = [one.what for one in self.deltas if one.matters != "nothing"]
             return CheckFailed(
-                f"{len(self.lost)} of {len(self.scores)} scores did not come back",
-                f"the largest change is {worst.change:+.4f}: {worst.metric} of {worst.system}",
+                f"{len(self.lost)} of {len(self.scores)} scores did not come back", self._worst(),
                 f"what differs and can change scores: {', '.join(causes[:6])}" if causes
                 else "no recorded setting differs: the machine or an unrecorded setting does; please report it",
             )  # fmt: skip
         return None
+
+    def _worst(self) -> str:
+        missing = [one for one in self.lost if one.before is None or one.after is None]
+        if missing:
+            return f"{len(missing)} of them are in one of the two runs only, such as {missing[0].system}"
+        worst = max(self.lost, key=lambda one: abs(one.change) if one.change == one.change else float("inf"))
+        if abs(worst.change) < ROUNDING:
+            return "the scores themselves agree, their intervals do not"
+        return f"the largest change is {worst.change:+.4f}: {worst.metric} of {worst.system}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""

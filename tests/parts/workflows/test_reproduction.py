@@ -61,6 +61,15 @@ def test_a_score_that_is_gone_is_a_failed_check():
     other = replace(RUN, scores={"ndcg@10": {"a": [0.4, 0.3, 0.5]}})
     failure = compared(RUN, other).failure()
     assert isinstance(failure, CheckFailed)
+    assert "such as b" in failure.why
+
+
+def test_intervals_alone_are_called_intervals():
+    other = replace(RUN, scores={"ndcg@10": {"a": [0.4, 0.31, 0.5], "b": [0.5, 0.4, 0.6]}}, seed=1)
+    failure = compared(RUN, other).failure()
+    assert failure is not None
+    assert "intervals do not" in failure.why
+    assert "seed" in failure.fix
 
 
 def test_a_record_without_scores_proves_nothing():
