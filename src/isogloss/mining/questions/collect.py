@@ -16,7 +16,8 @@ from isogloss.seeding import generator
 Maker: TypeAlias = Callable[[Page, Vocabulary], list[Draft]]
 
 SHARES: Mapping[str, float] = {
-    "title": 3.0, "heading": 1.0, "sentence": 3.0, "keyphrase": 2.0, "definition": 0.5, "term": 0.5, "written": 9.0,
+    "title": 3.0, "lead": 3.0, "heading": 2.0, "sentence": 3.0, "keyphrase": 1.0, "definition": 0.5, "term": 0.5,
+    "written": 9.0,
 }  # fmt: skip
 """How much of the set each kind should have, where the documents give it."""
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from isogloss.mining.questions.vocabulary import Vocabulary
 from isogloss.protocols import Record
 from isogloss.text.sentences import sentences
 
 Span = tuple[int, int]
+_LOOSE_STOP = re.compile(r"\s[.!?]\s+")
 REPEATED = 0.75
 """Share of a text's words from which a sentence is taken to repeat it."""
 
@@ -64,9 +67,27 @@ class Page:
 
 
 def read_page(record: Record, vocabulary: Vocabulary) -> Page:
-    """Cut a document into sentences and their words."""
-    spans = sentences(record.text)
+    """Cut a document into sentences and their words.
+
+    In texts that a tokeniser has been over, where stops stand between spaces (``slabs . the layers``), each such stop
+    ends a sentence, whatever letter follows.
+    """
+    spans = [part for start, end in sentences(record.text) for part in _at_loose_stops(record.text, start, end)]
     return Page(record, spans, [vocabulary.content(record.text[start:end]) for start, end in spans])
+
+
+def _at_loose_stops(text: str, start: int, end: int) -> list[Span]:
+    bounds = [start, *(match.end() for match in _LOOSE_STOP.finditer(text, start, end) if match.end() < end), end]
+    return list(pairwise(bounds))
+
+
+def verbatim(text: str, part: str) -> tuple[Span, ...]:
+    """Return where a part occurs word by word in a text, whatever the white space and case."""
+    words = part.split()
+    if not words:
+        return ()
+    pattern = re.compile(r"\s+".join(map(re.escape, words)), re.IGNORECASE)
+    return tuple(match.span() for match in pattern.finditer(text))
 
 
 def repeats(page: Page, words: Sequence[str]) -> tuple[Span, ...]:

@@ -12,7 +12,7 @@ from isogloss.mining.questions.vocabulary import Vocabulary
 from isogloss.protocols import Record
 
 LEFT = 5
-"""Words that say something which must be left in a document."""
+"""Distinct words, function words apart, that must be left in a document."""
 
 COPIED = 0.9
 """Share of a question's words, weighted by rarity, from which a document is taken to hold a copy of it."""
@@ -62,7 +62,7 @@ def judge(
     every = [draft, *had]
     left = without(record.text, [cut for one in every for cut in one.cuts])
     title = "" if any(one.title for one in every) else record.title
-    if len(vocabulary.content(f"{title} {left}")) < LEFT:
+    if len(vocabulary.lexical(f"{title} {left}")) < LEFT:
         return "little left"
     if not strict:
         return ""

@@ -16,6 +16,7 @@ from isogloss.mining.questions.filters import REASONS, near_copies
 from isogloss.mining.questions.headings import heading_questions
 from isogloss.mining.questions.held_out import sentence_questions
 from isogloss.mining.questions.keyphrases import keyphrase_questions
+from isogloss.mining.questions.leads import lead_questions
 from isogloss.mining.questions.overlap import real_mix_weights
 from isogloss.mining.questions.question import Question, QuestionSet
 from isogloss.mining.questions.titles import title_questions
@@ -26,6 +27,7 @@ from isogloss.protocols import Progress, Record, Silent
 COUNT = 300
 MAKERS: Mapping[str, Maker] = {
     "title": title_questions,
+    "lead": lead_questions,
     "heading": heading_questions,
     "sentence": sentence_questions,
     "keyphrase": keyphrase_questions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isogloss.mining.questions.draft import Draft, Page, repeats
+from isogloss.mining.questions.draft import Draft, Page, repeats, verbatim
 from isogloss.mining.questions.vocabulary import Vocabulary
 
 FEWEST = 3
@@ -22,10 +22,14 @@ def title_questions(page: Page, vocabulary: Vocabulary) -> list[Draft]:
     >>> record = Record("a", "Heat conduction in slabs. The layers differ in density.", "Heat conduction in slabs")
     >>> vocabulary = Vocabulary([record.text, "Something else."])
     >>> [(draft.text, draft.cuts) for draft in title_questions(read_page(record, vocabulary), vocabulary)]
-    [('Heat conduction in slabs', ((0, 26),))]
+    [('Heat conduction in slabs', ((0, 24), (0, 26)))]
     """
     title = " ".join(page.record.title.split())
     words = vocabulary.content(title)
     if len(words) < FEWEST:
         return []
-    return [Draft(title, "title", None, repeats(page, words), title=True)]
+    return [
+        Draft(
+            title, "title", None, tuple(sorted({*repeats(page, words), *verbatim(page.record.text, title)})), title=True
+        )
+    ]
