@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 LEAST_DEPTH = 100
 """Passages that each encoder of a fusion proposes at least, as ``isogloss search`` does."""
+PAGE = 10
+"""Documents that ``isogloss search`` shows unless told otherwise."""
+TAIL = 1e-3
+"""Steps of the scores of documents that only a deeper look at a fusion found."""
 TIMED_TEXTS = 32
 """Passages that are encoded to measure speed, where the vectors were there already."""
 TIMED_QUERIES = 20
@@ -98,7 +102,10 @@ class Bench:
         """Return the best ``k`` documents for each question; a document scores by its best passage."""
         vectors = [self._queries(part, list(queries.values())) for part in plan.encoders]
         found = self._documents(plan, vectors, k)
-        return RankedRun.from_scores(dict(zip(queries, found, strict=True)), plan.label)
+        whole = RankedRun.from_scores(dict(zip(queries, found, strict=True)), plan.label)
+        # cut after ordering, so that which of several equal documents is in does not depend on how deep was looked
+        documents = [one[:k] for one in whole.documents]
+        return RankedRun(whole.queries, documents, [one[:k] for one in whole.scores], plan.label)
 
     def cost(self, plan: SystemPlan, queries: Mapping[str, str]) -> Cost:
         """Measure what the system costs: documents a second, bytes a document, time of one question."""
@@ -272,25 +279,43 @@ class Bench:
         return vectors
 
     def _documents(self, plan: SystemPlan, vectors: Sequence[Vectors], k: int) -> list[dict[str, float]]:
-        """Return documents with scores for each question, going deeper until ``k`` are there or nothing is left."""
+        """Return ``k`` documents or more with scores for each question, best first.
+
+        A fusion's scores depend on how deep its parts are looked at. So the head of a fused ranking is always that of
+        ``isogloss search`` with its usual ten documents, whatever ``k`` is; documents that only a deeper look finds
+        follow it, in the order of that look.
+        """
+        if isinstance(plan, EncoderPlan):
+            return self._look(plan, vectors, np.arange(len(vectors[0])), k, max(LEAST_DEPTH, 5 * k))
+        found = self._look(plan, vectors, np.arange(len(vectors[0])), 2 * PAGE, LEAST_DEPTH)
+        short = np.array([i for i, best in enumerate(found) if len(best) < k], np.int64)
+        deeper = self._look(plan, vectors, short, k, max(LEAST_DEPTH, 5 * k))
+        for i, best in zip(short.tolist(), deeper, strict=True):
+            low = min(found[i].values(), default=0.0)
+            tail = [document for document in best if document not in found[i]]
+            found[i] |= {document: low - (n + 1) * TAIL for n, document in enumerate(tail)}
+        return found
+
+    def _look(
+        self, plan: SystemPlan, vectors: Sequence[Vectors], asked: Rows, wanted: int, depth: int
+    ) -> list[dict[str, float]]:
+        """Rank documents for some questions, deeper until ``wanted`` are there or nothing is left."""
         ready = [self.ready(part) for part in plan.encoders]
-        total, count = len(self.passages.rows), len(vectors[0])
-        wanted = k if isinstance(plan, EncoderPlan) else 2 * k
-        depth = min(total, max(LEAST_DEPTH, 5 * k))
-        found: list[dict[str, float]] = [{} for _ in range(count)]
-        waiting = np.arange(count)
+        total = len(self.passages.rows)
+        depth = min(total, depth)
+        found: dict[int, dict[str, float]] = {}
+        waiting = asked
         while len(waiting):
             hits = [one.index.search(_take(v, waiting), depth) for one, v in zip(ready, vectors, strict=True)]
             fused = _fuse(plan, hits, depth)
             short = []
             for place, i in enumerate(waiting.tolist()):
-                distinct = self._best(fused.rows[place], fused.scores[place])
-                found[i] = dict(list(distinct.items())[:k])
+                found[i] = self._best(fused.rows[place], fused.scores[place])
                 dry = all(one.rows.shape[1] < depth or (one.rows[place] < 0).any() for one in hits)
-                if len(distinct) < wanted and not dry and depth < total:
+                if len(found[i]) < wanted and not dry and depth < total:
                     short.append(i)
             waiting, depth = np.array(short, np.int64), min(total, 4 * depth)
-        return found
+        return [found[i] for i in asked.tolist()]
 
     def _best(self, rows: Rows, scores: Dense) -> dict[str, float]:
         best: dict[str, float] = {}
