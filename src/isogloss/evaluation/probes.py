@@ -47,6 +47,29 @@ def narrowed(vectors: CSR) -> CSR:
     return CSR(vectors.offsets, np.searchsorted(used, vectors.indices), vectors.values, len(used))
 
 
+def on_one_scale(learned: Floats, asked: Floats) -> tuple[Floats, Floats]:
+    """Shift and scale vectors so that those to learn from have mean zero and a mean squared length of one.
+
+    One number scales all dimensions. Without it the penalty of a probe would judge encoders by the length of their
+    vectors: short ones could not be learned from.
+
+    Parameters
+    ----------
+    learned, asked
+        ``(n, d)`` and ``(m, d)``; both are moved by the mean of the first.
+
+    Examples
+    --------
+    >>> on_one_scale(np.array([[10.0], [14.0]]), np.array([[12.0]]))[0].ravel().tolist()
+    [-1.0, 1.0]
+    """
+    middle = learned.mean(0, dtype=np.float64).astype(learned.dtype)
+    moved = learned - middle
+    length = float(np.sqrt(np.einsum("ij,ij->", moved, moved, dtype=np.float64) / max(1, len(moved))))
+    scale = learned.dtype.type(1 / length if length > 0 else 1.0)
+    return moved * scale, (asked - middle) * scale
+
+
 class LogisticProbe:
     """Multinomial logistic regression with a squared penalty, as scikit-learn's ``LogisticRegression`` fits it.
 

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from isogloss.arrays import CSR, Ragged, Similarity
 from isogloss.errors import IsoglossError, IsoglossWarning, NotFittedError, UsageError
-from isogloss.evaluation.probes import LinearProbe, LogisticProbe, dense, vote_of_neighbours
+from isogloss.evaluation.probes import LinearProbe, LogisticProbe, dense, on_one_scale, vote_of_neighbours
 
 
 def blobs(classes, n=240, d=12, spread=1.0, dtype=np.float32, seed=0):
@@ -106,3 +106,15 @@ def test_sparse_vectors_are_spread_out_without_loss(table):
         warnings.simplefilter("ignore", IsoglossWarning)
         a, b = (LogisticProbe().fit(x, y).scores(x) for x in (spread, table))
     assert np.allclose(a, b, atol=1e-4)
+
+
+@given(arrays(np.float64, (6, 3), elements=st.floats(-5, 5)), st.floats(1e-3, 1e3), st.floats(-9, 9))
+def test_neither_scale_nor_place_changes_what_a_probe_sees(x, scale, shift):
+    if np.ptp(x, axis=0).max() < 0.1:
+        return
+    a, b = on_one_scale(x[:4], x[4:])
+    c, d = on_one_scale(x[:4] * scale + shift, x[4:] * scale + shift)
+    if np.ptp(x[:4], axis=0).max() >= 0.1:
+        assert (a**2).sum() / 4 == pytest.approx(1.0)
+        assert np.allclose(a, c, atol=1e-6)
+        assert np.allclose(b, d, atol=1e-4)

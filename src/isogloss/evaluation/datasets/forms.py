@@ -217,6 +217,18 @@ def _test_collection(view: View, folder: Path, part: str) -> TestCollection:
     return read_beir(path.parent.parent, path.name.removesuffix(".gz").removesuffix(".tsv"))
 
 
+def _paired_collection(view: View, folder: Path, part: str) -> TestCollection:
+    """Pairs as a search: each first text asks for the second, the different second texts are the documents."""
+    pairs = _text_pairs(view, folder, part)
+    ids = {text: f"d{number}" for number, text in enumerate(dict.fromkeys(pairs.positives), 1)}
+    queries = {text: f"q{number}" for number, text in enumerate(dict.fromkeys(pairs.queries), 1)}
+    qrels: dict[str, dict[str, float]] = {}
+    for query, positive in zip(pairs.queries, pairs.positives, strict=True):
+        qrels.setdefault(queries[query], {})[ids[positive]] = 1.0
+    documents = [Record(id, text) for text, id in ids.items()]
+    return TestCollection(documents, {id: text for text, id in queries.items()}, qrels, folder.name)
+
+
 def _documents(view: View, folder: Path, part: str) -> list[Record]:
     """Rows with a text; or, with the option ``whole``, each file as one document."""
     if view.options.get("whole"):
@@ -268,6 +280,7 @@ FORMS: dict[str, Callable[[View, Path, str], Any]] = {
     "analogies": _analogies,
     "tagged": _tagged,
     "text-pairs": _text_pairs,
+    "paired-collection": _paired_collection,
     "documents": _documents,
     "rows": _plain_rows,
     "arrays": _arrays,

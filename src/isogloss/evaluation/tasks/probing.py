@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isogloss.corpus.examples import LabelledTexts, Splits
 from isogloss.evaluation.metrics.classification import accurate, labels
-from isogloss.evaluation.probes import LogisticProbe, dense
+from isogloss.evaluation.probes import LogisticProbe, dense, on_one_scale
 from isogloss.evaluation.results import TaskResult
 from isogloss.evaluation.sample import Sample
 from isogloss.evaluation.tasks.classification import majority, parts_of
@@ -42,7 +42,7 @@ def run(
     controls
         How many control tasks are drawn; their mean is taken.
     probe
-        What learns; a logistic probe where None.
+        What learns; a logistic probe where None. Vectors are brought on one scale first.
 
     Returns
     -------
@@ -54,14 +54,15 @@ def run(
     encoding = Encoding(encoder, progress or Silent())
     vectors = dense(encoding.of([*train.texts, *test.texts]))
     cut = len(train.texts)
+    known, asked = on_one_scale(vectors[:cut], vectors[cut:])
     learner = probe or LogisticProbe()
-    predicted = learner.fit(vectors[:cut], train.labels).predict(vectors[cut:])
+    predicted = learner.fit(known, train.labels).predict(asked)
     samples = labels(predicted, test.labels)
     right = accurate(np.column_stack([predicted, test.labels]))
     kept = []
     for number in range(controls):
         false = control_labels([*train.texts, *test.texts], train.labels, seed, number)
-        guessed = learner.fit(vectors[:cut], false[:cut]).predict(vectors[cut:])
+        guessed = learner.fit(known, false[:cut]).predict(asked)
         kept.append(accurate(np.column_stack([guessed, false[cut:]])))
     if kept:
         control = np.mean(kept, axis=0)

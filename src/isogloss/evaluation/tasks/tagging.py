@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from isogloss.corpus.examples import Splits, TaggedSentences
 from isogloss.errors import IsoglossError, IsoglossWarning, UsageError
 from isogloss.evaluation.metrics.tagging import tags
-from isogloss.evaluation.probes import LogisticProbe, dense
+from isogloss.evaluation.probes import LogisticProbe, dense, on_one_scale
 from isogloss.evaluation.results import TaskResult
 from isogloss.evaluation.tasks.encode import Encoding
 from isogloss.protocols import Encoder, Progress, Silent, TokenStates
@@ -44,7 +44,7 @@ def run(
     most
         Training words at most.
     probe
-        What learns; a logistic probe where None.
+        What learns; a logistic probe where None. Vectors are brought on one scale first.
 
     Returns
     -------
@@ -76,9 +76,10 @@ def run(
     vectors, known = _word_vectors(encoding, [*train.words, *test.words], layer)
     cut = len(numbers)
     learner = probe or LogisticProbe()
-    learner.fit(vectors[:cut][known[:cut]], numbers[known[:cut]].astype(np.int64))
+    learned, asked = on_one_scale(vectors[:cut][known[:cut]], vectors[cut:])
+    learner.fit(learned, numbers[known[:cut]].astype(np.int64))
     frequent = int(np.bincount(numbers).argmax())
-    guessed = np.where(known[cut:], learner.predict(vectors[cut:]), frequent)
+    guessed = np.where(known[cut:], learner.predict(asked), frequent)
     if not known.all():
         said = f"{name}: {int((~known).sum())} of {len(known)} words lie beyond the window of the encoder"
         warnings.warn(said, IsoglossWarning, stacklevel=2)

@@ -95,6 +95,8 @@ SIZES = [
     ("snli", "pairs", None, lambda x: len(x.negatives), 2954),
     ("brown", "text", None, len, 500),
     ("gutenberg", None, "dracula", lambda x: len(x[0].text) > 800_000, True),
+    ("covid-faq", "retrieval", None, lambda x: sum(map(len, x.qrels.values())), 210),
+    ("pud-parallel", "tagging", None, lambda x: len(x.words), 1000),
     ("heightceleb", None, None, len, 1251),
     ("seqrec-lastfm", "rows", None, len, 3646),
     ("ts-basicmotions", None, None, lambda x: x["x_train"].shape, (40, 6, 100)),
