@@ -22,9 +22,12 @@ def metadata(name: str, kind: str, main: str) -> Any:
 
 def task(base: type, name: str, kind: str, main: str, dataset: Any, **settings: Any) -> Any:
     """Return an mteb task of class ``base`` whose data is ``dataset``; ``settings`` are class attributes."""
-    made = type(name, (base,), {"metadata": metadata(name, kind, main), **settings})()
-    made.dataset, made.data_loaded = dataset, True
-    return made
+
+    def load_data(self: Any, **_: Any) -> None:
+        self.dataset, self.data_loaded = dataset, True
+
+    content = {"metadata": metadata(name, kind, main), "load_data": load_data, **settings}
+    return type(name, (base,), content)()
 
 
 def columns(splits: Mapping[str, Mapping[str, Sequence[Any]]]) -> Any:

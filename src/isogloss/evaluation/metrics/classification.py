@@ -104,9 +104,20 @@ _LABEL_METRICS: tuple[tuple[str, Callable[..., Numbers], Average], ...] = (
 
 def scores(
     scored: Sequence[float] | NDArray[Any], true: Sequence[int] | NDArray[Any], *,
-    groups: NDArray[np.int64] | None = None, prefix: str = "",
+    groups: NDArray[np.int64] | None = None, prefix: str = "", warn: bool = True,
 ) -> dict[str, Sample]:  # fmt: skip
     """Measure scores ``(n,)`` of which the positive items should have the greater ones, ``true (n,)`` is 1 or 0.
+
+    Parameters
+    ----------
+    scored, true
+        Finite numbers, and labels of which both occur.
+    groups
+        ``(n,)`` unit that the bootstrap draws; each item on its own where None.
+    prefix
+        Put before the names.
+    warn
+        Say it where all scores are the same; False where the caller has said so.
 
     Returns
     -------
@@ -134,7 +145,7 @@ def scores(
     if not np.isin(items[:, 1], (0, 1)).all() or positive in (0, len(items)):
         found = ", ".join(f"{int((items[:, 1] == label).sum())} of {label:g}" for label in np.unique(items[:, 1])[:4])
         raise IsoglossError("two classes are needed, 1 and 0", f"there are {found or 'none'}", "check the labels")
-    if (items[:, 0] == items[0, 0]).all():
+    if warn and (items[:, 0] == items[0, 0]).all():
         said = f"all {len(items)} scores are {items[0, 0]:g}: they tell nothing apart"
         warnings.warn(said, IsoglossWarning, stacklevel=2)
     return {

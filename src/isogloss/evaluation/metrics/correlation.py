@@ -82,6 +82,7 @@ def correlations(
     groups: NDArray[np.int64] | None = None,
     names: Sequence[str] = ("pearson", "spearman"),
     prefix: str = "",
+    warn: bool = True,
 ) -> dict[str, Sample]:
     """Measure how well ``predicted (n,)`` follows ``true (n,)``: one sample a correlation, over items ``(n, 2)``.
 
@@ -95,6 +96,8 @@ def correlations(
         Of ``pearson``, ``spearman``, ``kendall``.
     prefix
         Put before the names, such as ``cosine_``.
+    warn
+        Say it where ``predicted`` is constant; False where the caller has said so.
 
     Raises
     ------
@@ -117,7 +120,7 @@ def correlations(
         raise IsoglossError("a correlation needs at least two items", f"there are {len(items)}", "give more")
     if (items[:, 1] == items[0, 1]).all():
         raise IsoglossError("the true numbers are constant", f"all {len(items)} are {items[0, 1]}", "check the data")
-    if (items[:, 0] == items[0, 0]).all():
+    if warn and (items[:, 0] == items[0, 0]).all():
         said = f"all {len(items)} predicted numbers are {items[0, 0]:g}: no correlation can be computed, it is NaN"
         warnings.warn(said, IsoglossWarning, stacklevel=2)
     return {

@@ -120,23 +120,13 @@ def encoder_scores(encoding: Encoding, data: Candidates) -> list[Numbers]:
     Counts of words are compared by BM25, with the statistics of all candidates.
     """
     flat = [text for texts in data.texts for text in texts]
-    owners = np.repeat(np.arange(len(data.queries)), [len(texts) for texts in data.texts])
+    ends = np.cumsum([len(texts) for texts in data.texts])
     documents, queries = encoding.of(flat, "document"), encoding.of(data.queries, "query")
     if isinstance(queries, CSR):
-        scores = _lexical(encoding, queries, data)
-    else:
-        asked = encoding.of([data.queries[owner] for owner in owners], "query")
-        scores = alike(asked, documents, encoding.encoder.similarity)
-    return np.split(scores, np.cumsum([len(texts) for texts in data.texts])[:-1])
-
-
-def _lexical(encoding: Encoding, queries: CSR, data: Candidates) -> Numbers:
-    places = {text: row for row, text in enumerate(dict.fromkeys(text for texts in data.texts for text in texts))}
-    vectors = encoding.of(list(places), "document")
-    index = fitting_index(encoding.encoder, vectors)
-    index.add(np.arange(len(places)), vectors)
-    out = []
-    for i, texts in enumerate(data.texts):
-        _, scores = index.score_all(queries.take(np.array([i])))
-        out.append(scores[[places[text] for text in texts]].astype(np.float64))
-    return np.concatenate(out)
+        index = fitting_index(encoding.encoder, documents)
+        index.add(np.arange(len(flat)), documents)
+        scores = [index.score_all(queries.take(np.array([i])))[1] for i in range(len(queries))]
+        return [one[start:end].astype(np.float64) for one, start, end in zip(scores, [0, *ends], ends, strict=False)]
+    owners = np.repeat(np.arange(len(data.queries)), [len(texts) for texts in data.texts])
+    asked = encoding.of([data.queries[owner] for owner in owners], "query")
+    return np.split(alike(asked, documents, encoding.encoder.similarity), ends[:-1])

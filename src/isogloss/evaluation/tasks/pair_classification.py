@@ -61,9 +61,11 @@ def run(
     encoding.need([data.left, data.right])
     found = similarities(encoding.of(data.left), encoding.of(data.right), encoder.similarity)
     samples: dict[str, Sample] = {}
+    warned = False
     for kind in (OWN, *(kind for kind in found if kind != OWN)):
         prefix = "similarity_" if kind == OWN else f"{kind}_"
-        samples |= scores(found[kind], data.labels, groups=data.groups, prefix=prefix)
+        samples |= scores(found[kind], data.labels, groups=data.groups, prefix=prefix, warn=not warned)
+        warned = warned or len(set(found[kind].tolist())) == 1
     table = np.column_stack([data.labels, *found.values()])
     for metric in _AT_BEST:
         aggregate = partial(_greatest, aggregate=SCORE_METRICS[metric])

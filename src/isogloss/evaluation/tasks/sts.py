@@ -61,10 +61,11 @@ def run(
     encoding.need([data.left, data.right])
     found = similarities(encoding.of(data.left), encoding.of(data.right), encoder.similarity)
     samples: dict[str, Sample] = {}
-    for kind in ("own", "cosine", "manhattan", "euclidean"):
-        if kind in found:
-            prefix = "" if kind == OWN else f"{kind}_"
-            samples |= correlations(found[kind], data.scores, groups=data.groups, prefix=prefix)
+    warned = False
+    for kind in (kind for kind in (OWN, "cosine", "manhattan", "euclidean") if kind in found):
+        prefix = "" if kind == OWN else f"{kind}_"
+        samples |= correlations(found[kind], data.scores, groups=data.groups, prefix=prefix, warn=not warned)
+        warned = warned or len(set(found[kind].tolist())) == 1
     main = "cosine_spearman" if "cosine_spearman" in samples else "spearman"
     details = {"pairs": len(data.left), "similarity": encoder.similarity.value, **encoding.details()}
     return TaskResult(name, "sts", main, samples, details, encoding.seconds)

