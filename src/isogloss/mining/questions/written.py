@@ -25,7 +25,7 @@ _PROMPT = (
 def written_questions(page: Page, vocabulary: Vocabulary, *, ask: Ask, seed: int = 0) -> list[Draft]:
     """Let a model write one question about a document; nothing is cut out, since the words are the model's own.
 
-    An answer without a word that says something, or of more than 300 characters, gives none.
+    An answer without a word, or of more than 300 characters, gives none.
     """
     text = " ".join(page.record.text.split())
     start = 0
@@ -34,6 +34,6 @@ def written_questions(page: Page, vocabulary: Vocabulary, *, ask: Ask, seed: int
     passage = f"{page.record.title}\n{text[start : start + LONGEST]}".strip()
     lines = [line.strip(" \t\"'*-") for line in ask(_PROMPT.format(passage=passage)).splitlines()]
     asked = next((line for line in lines if line), "")
-    if not vocabulary.content(asked) or len(asked) > 300:
+    if not vocabulary.rules.terms(asked) or len(asked) > 300:
         return []
     return [Draft(asked, "written", None)]
