@@ -19,6 +19,7 @@ from isogloss.cli.parser import add_dry_run, add_index, name_list
 if TYPE_CHECKING:
     from isogloss.cli.console import Console
 
+RESUMABLE = True
 HELP = "compare chunkings, models, windows or dimensions on your documents"
 EPILOG = (
     "Every combination of what is named is a variant; each is scored per document (a document counts by its best "

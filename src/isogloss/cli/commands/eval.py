@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from isogloss.cli.console import Console
     from isogloss.workflows.requests import Kind, Request
 
+RESUMABLE = True
 HELP = "measure how good the search is, with or without labels"
 EPILOG = (
     "Systems: NAME, NAME@LENGTH, rrf(A,B), rrf(A,B,k=60), weighted(A=1,B=.75), hybrid; NAME is words, words:LANGUAGE, "
