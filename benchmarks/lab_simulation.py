@@ -30,7 +30,7 @@ from isogloss.recipes._lab import Lab
 from isogloss.seeding import generator
 
 MARGIN = 0.01
-CHECKS = {200: 600, 600: 300, 2000: 100}
+CHECKS = {200: 300, 600: 150, 2000: 50}
 """Simulated checks a scenario by number of items: a check of 2,000 items takes ten times as long as one of 200."""
 CARD = Card(
     slug="simulated", seed=0, title="Simulated", year=2026, url="none", family="simulated", sort="method",

@@ -7,14 +7,18 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isogloss.arrays import counting
 from isogloss.evaluation.sample import Sample
 from isogloss.protocols import Progress, Silent
+from isogloss.recipes._outlines import outline
 from isogloss.recipes._run import Arm, Run
 
 Reader = Callable[[Any], Any]
@@ -45,11 +49,14 @@ class Reading:
         Counted costs while the judge worked.
     varies
         Whether the arm looked at its seed or fold.
+    outline
+        In the first run: what the artifact's vectors look like, see ``_outlines``.
     """
 
     sample: Sample
     ledger: dict[str, int]
     varies: bool
+    outline: NDArray[np.float64] | None = None
 
     @property
     def value(self) -> float:
@@ -132,7 +139,7 @@ class Bench:
         label = self.label(job.arm)
         varies = self._artifacts[label, job.size][2]
         sample = found if isinstance(found, Sample) else Sample.of([float(found)], name=self.label(job.reader))
-        return self._keep(job, run, Reading(sample, ledger.to_dict(), varies))
+        return self._keep(job, run, Reading(sample, ledger.to_dict(), varies, None if run.fold else outline(made)))
 
     def all(self, job: Job, runs: Iterable[Run]) -> list[Reading]:
         """Return the readings of one job in every run."""
@@ -185,7 +192,10 @@ def store_reading(path: Path, reading: Reading) -> bool:
     }  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    np.savez_compressed(partial, items=reading.sample.items, groups=reading.sample.groups, about=json.dumps(about))
+    arrays: dict[str, Any] = {"items": reading.sample.items, "groups": reading.sample.groups}
+    if reading.outline is not None:
+        arrays["outline"] = reading.outline
+    np.savez_compressed(partial, about=np.array(json.dumps(about)), **arrays)
     partial.replace(path)
     return True
 
@@ -195,12 +205,13 @@ def load_reading(path: Path) -> Reading | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             items, groups = stored["items"], stored["groups"]
+            shape = stored.get("outline")
         aggregate: Any = import_module(about["aggregate"][0])
         for part in about["aggregate"][1].split("."):
             aggregate = getattr(aggregate, part)
-    except (OSError, ValueError, KeyError, AttributeError, ImportError):
+    except (OSError, ValueError, KeyError, AttributeError, ImportError, BadZipFile):
         return None  # half written or of another version: measured anew
-    return Reading(Sample(items, groups, aggregate, about["name"]), about["ledger"], bool(about["varies"]))
+    return Reading(Sample(items, groups, aggregate, about["name"]), about["ledger"], bool(about["varies"]), shape)

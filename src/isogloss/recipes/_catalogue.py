@@ -146,7 +146,7 @@ def _card_call(tree: ast.Module) -> ast.Call | None:
         if isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             named = any(isinstance(target, ast.Name) and target.id == "CARD" for target in targets)
-            if named and isinstance(node.value, ast.Call):
+            if named and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "Card":
                 return node.value
     return None
 
