@@ -181,10 +181,10 @@ class _Fitted:
         self.tables.append(
             Reliability(
                 name, proof.bins, proof.error, proof.brier, proof.error_interval, proof.brier_interval,
-                self.judged.about.synthetic,
+                self.judged.about.synthetic, _reached(curve),
             )
         )  # fmt: skip
-        self.notes += _worth(name, curve, proving, float(np.mean(y)), self.seed)
+        self.notes += _doubts(name, curve, proving, float(np.mean(y)), self.seed)
 
     def _logistic(self, x: Sequence[float], y: Sequence[bool], groups: Sequence[int]) -> Curve:
         return sampled(fit(x, y, groups, kind="logistic", draws=1, seed=self.seed))
@@ -215,30 +215,34 @@ def sampled(curve: ScoreCurve) -> Curve:
     return Curve(list(curve.scores), curve.probability(curve.scores).tolist(), low.tolist(), high.tolist())
 
 
-def _worth(
+def _reached(curve: ScoreCurve) -> list[str]:
+    """Say how often random pairs reach a P of one half, or what the highest P is where none does."""
+    p = curve.probability(curve.scores)
+    if p.max() < 0.5:
+        return [f"no score means P .5 or more; the highest P is {p.max():.2f}".replace("0.", ".")]
+    if not curve.null:
+        return []
+    share = float(curve.chance([float(np.asarray(curve.scores)[p >= 0.5].min())])[0])
+    return [f"P .5 and more is reached by at most {100 * share:.2g} % of random pairs"]
+
+
+def _doubts(
     name: str, curve: ScoreCurve, proving: tuple[list[float], list[bool], list[int]], base: float, seed: int
 ) -> list[str]:
-    """Say where P reaches one half and how often random pairs do, and warn of a P that says nothing.
+    """Warn of a P that says nothing.
 
     P must beat the share of relevant pairs of the fitted half, said of every pair, by Brier score on the other half.
     """
-    notes = []
     x, relevant, groups = proving
     y = np.asarray(relevant, np.float64)
     gain = Sample.of((base - y) ** 2 - (curve.probability(x) - y) ** 2, groups=groups, name="gain")
     least = interval(gain, draws=2000, seed=seed).low
-    if not least > 0:
-        notes.append(
-            f"{name}: P is not shown to be better than the share of relevant pairs, {base:.2f}, said of every pair "
-            f"(Brier score better by {gain.value():.4f}, at least {least:.4f})"
-        )
-    p = curve.probability(curve.scores)
-    if p.max() < 0.5:
-        notes.append(f"{name}: no score means P .5 or more; the highest P is {p.max():.2f}")
-    elif curve.null:
-        share = float(curve.chance([float(np.asarray(curve.scores)[p >= 0.5].min())])[0])
-        notes.append(f"{name}: P .5 and more is reached by at most {share:.2%} of random pairs")
-    return notes
+    if least > 0:
+        return []
+    return [
+        f"{name}: P is not shown to be better than the share of relevant pairs, {base:.2f}, said of every pair "
+        f"(Brier score better by {gain.value():.4f}, at least {least:.4f})"
+    ]
 
 
 def _unjudged(runs: Mapping[str, RankedRun], judged: Judgement) -> list[str]:

@@ -77,6 +77,8 @@ class Reliability:
         Their intervals.
     synthetic
         Whether the pairs were made from the documents: P then holds for questions like those.
+    remarks
+        What else is worth knowing, such as how often random pairs reach a P of one half.
     """
 
     system: str
@@ -86,6 +88,7 @@ class Reliability:
     error_interval: Interval | None = None
     brier_interval: Interval | None = None
     synthetic: bool = False
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

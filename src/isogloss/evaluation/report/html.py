@@ -82,7 +82,7 @@ def _comparison(comparison: Comparison, report: Report, *, first: bool) -> str:
     parts = [figure(plots.both(lambda width: plots.scores(comparison, control, width)), caption), rows]
     if control:
         parts += _against(comparison, control)
-    parts += [paragraph(f"{text[:1].upper()}{text[1:]}.", "soft") for text in shown.lines]
+    parts += [paragraph(wording.sentence(text), "soft") for text in shown.lines]
     parts.append(_pairs(comparison))
     if first:
         return section(f"How good: {comparison.metric}", parts)
@@ -165,7 +165,8 @@ def _calibration(report: Report) -> str:
     drawings, tables = [], []
     for one in report.calibration:
         shown = reliability_section(one)
-        drawings.append(figure(plots.reliability(one), shown.lines[0]))
+        caption = " ".join(wording.sentence(text) for text in (shown.lines[0], *one.remarks))
+        drawings.append(figure(plots.reliability(one), caption))
         tables.append(details(f"{one.system}: the table", [table(shown.headers, shown.rows, shown.right, shown.title)]))
     how = "Points on the diagonal: of the pairs that are said to be relevant with P = .7, 70 % are."
     if any(one.synthetic for one in report.calibration):
@@ -177,7 +178,7 @@ def _questions(report: Report) -> str:
     questions = report.questions
     if questions is None:
         return ""
-    parts = [paragraph(text) for text in (questions.how, questions.verdict) if text]
+    parts = [paragraph(wording.sentence(text)) for text in (questions.how, questions.verdict) if text]
     if questions.by_kind:
         parts.append(paragraph(f"By kind: {wording.shares(questions.by_kind)}.", "soft"))
     if questions.examples:

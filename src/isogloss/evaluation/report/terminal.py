@@ -91,6 +91,7 @@ def reliability_section(one: Reliability) -> Section:
     lines = [f"{one.system}: {error}, {brier}"]
     if one.synthetic:
         lines.append("synthetic: P for questions like these, made from the documents; judged questions may differ")
+    lines += one.remarks
     headers = ["P said", "pairs", "mean P", "relevant", "95 % interval"]
     headers, rows, right = _drop_empty(headers, rows, right=[1, 2, 3])
     return Section(f"P(relevant), {one.system}", headers, rows, right, lines)

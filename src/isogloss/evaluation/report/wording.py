@@ -198,6 +198,18 @@ def _worse(names: Sequence[str]) -> str:
     return f"{_names(names)} {'is' if len(names) == 1 else 'are'} worse"
 
 
+def sentence(text: str) -> str:
+    """Return a line as a sentence: a capital in front, a stop at the end.
+
+    Examples
+    --------
+    >>> sentence("made from titles"), sentence("Really?"), sentence("")
+    ('Made from titles.', 'Really?', '')
+    """
+    text = line(text).strip()
+    return text[:1].upper() + text[1:] + ("" if not text or text[-1] in ".!?:" else ".")
+
+
 def short(name: str, most: int = 60) -> str:
     """Return a name on one line, cut where it is longer than a sentence can carry.
 
