@@ -30,7 +30,7 @@ def similarities(left: Vectors, right: Vectors, similarity: Similarity) -> dict[
     Raises
     ------
     UsageError
-        Where the two kinds of vectors, or the similarity, do not fit.
+        Where the two kinds of vectors, their numbers, or the similarity do not fit.
 
     Examples
     --------
@@ -38,6 +38,12 @@ def similarities(left: Vectors, right: Vectors, similarity: Similarity) -> dict[
     >>> {name: round(float(scores[0]), 2) for name, scores in similarities(a, b, Similarity.DOT).items()}
     {'cosine': 0.96, 'dot': 24.0, 'manhattan': -2.0, 'euclidean': -1.41, 'own': 24.0}
     """
+    if len(left) != len(right):
+        raise UsageError("pairs cannot be compared", f"{len(left)} on the left, {len(right)} on the right")
+    if len(left) > _BLOCK:
+        parts = [similarities(taken(left, rows), taken(right, rows), similarity) for rows in _blocks(len(left))]
+        whole = {kind: np.concatenate([part[kind] for part in parts]) for kind in parts[0] if kind != OWN}
+        return {**whole, OWN: whole.get(similarity.value, np.concatenate([part[OWN] for part in parts]))}
     if isinstance(left, Ragged) and isinstance(right, Ragged) and similarity is Similarity.MAXSIM:
         return {OWN: np.array([_maxsim(a, b) for a, b in zip(left, right, strict=True)], np.float64)}
     if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
@@ -55,18 +61,19 @@ def similarities(left: Vectors, right: Vectors, similarity: Similarity) -> dict[
 def alike(left: Vectors, right: Vectors, similarity: Similarity) -> Numbers:
     """Return the encoder's own similarity of ``left[i]`` and ``right[i]``: ``(n,)`` float64.
 
-    Many pairs are compared a block at a time, so that memory stays small; errors as :func:`similarities`.
+    Errors as :func:`similarities`, of which it is ``own``.
 
     Examples
     --------
     >>> alike(np.ones((2, 3), np.float32), np.ones((2, 3), np.float32), Similarity.DOT).tolist()
     [3.0, 3.0]
     """
-    parts = []
-    for start in range(0, len(left), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(left)))
-        parts.append(similarities(taken(left, rows), taken(right, rows), similarity)[OWN])
-    return np.concatenate(parts) if parts else np.zeros(0)
+    return similarities(left, right, similarity)[OWN]
+
+
+def _blocks(count: int) -> list[NDArray[np.int64]]:
+    """Return the rows of each block; float64 copies of more pairs at once would fill the memory."""
+    return [np.arange(start, min(start + _BLOCK, count)) for start in range(0, count, _BLOCK)]
 
 
 def _maxsim(a: NDArray[Any], b: NDArray[Any]) -> float:

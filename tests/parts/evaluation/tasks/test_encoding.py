@@ -135,7 +135,11 @@ def test_sparse_and_ragged_similarities_equal_the_dense_ones(monkeypatch):
     wanted = [(a @ b.T).max(1).sum() for a, b in zip(*(list(one) for one in sets), strict=True)]
     np.testing.assert_allclose(alike(*sets, Similarity.MAXSIM), wanted)
     monkeypatch.setattr("isogloss.evaluation.tasks.pairwise._BLOCK", 2)
-    np.testing.assert_allclose(alike(*tables, Similarity.DOT), dense["dot"])
+    for kind, scores in similarities(*tables, Similarity.DOT).items():
+        np.testing.assert_array_equal(scores, dense[kind])
+    np.testing.assert_allclose(alike(*sets, Similarity.MAXSIM), wanted)
+    with pytest.raises(UsageError, match="9 on the left, 8 on the right"):
+        alike(tables[0], tables[1][:8], Similarity.DOT)
     with pytest.raises(UsageError, match="cannot be compared"):
         similarities(tables[0], tables[1], Similarity.HAMMING)
     with pytest.raises(UsageError, match="cannot be compared"):
