@@ -71,7 +71,7 @@ def test_questions_are_written_by_the_server_and_only_when_it_is_named(chat_serv
     made = make_questions(records, count=3, kinds=["written"], endpoint=open_chat(chat_server.url, model="m", key=""))
     assert {question.text for question in made.questions} == {"What leaks?"}
     assert {question.kind for question in made.questions} == {"written"}
-    assert any("number1 leaks" in body["messages"][0]["content"] for _, body, _ in chat_server.seen)
+    assert any("leaks when the gasket" in body["messages"][0]["content"] for _, body, _ in chat_server.seen)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from isogloss.text.hashing import hash_term
 from isogloss.text.stopwords import STOP_WORD_LANGUAGES, stop_words
 from isogloss.text.words import WordRules
 
-_FREQUENT = 0.2
+_FREQUENT, _FEW = 0.2, 10.0
 _HEADS = 200
 
 
@@ -66,7 +66,7 @@ class Vocabulary:
 
     def says_something(self, word: str) -> bool:
         """Say whether a normalised word is neither a function word nor in a fifth of all documents."""
-        return word not in self._functional and self.frequency(word) <= max(3.0, _FREQUENT * self.documents)
+        return word not in self._functional and self.frequency(word) <= max(_FEW, _FREQUENT * self.documents)
 
     def content(self, text: str) -> list[str]:
         """Return the distinct words of a text that say something, in order."""
