@@ -43,6 +43,7 @@ class TokenWeights:
         if not self.states or not self.layers:
             raise UsageError("there is nothing to weigh", "no layer is given", "name layers of states and of heads")
         self._memory = TextMemory(self._computed, budget=budget)
+        self.lengths: dict[str, int] = {}
 
     def of(self, texts: Sequence[str]) -> list[Arrays]:
         """Return for each text its token vectors ``(L, d)`` and diagonals ``(L, layers, heads)``."""
@@ -112,7 +113,7 @@ class DiagonalAttentionEncoder(InnerEncoder):
             raise UsageError(f"there are no weights {weights!r}", "", "use diagonal, permuted or uniform")
         self.kept, self.layer, self.head, self.weights, self.seed = kept, layer, head, weights, seed
         self._column = kept.column(layer)
-        super().__init__(kept.base, f"head {layer}-{head}")
+        super().__init__(kept.base, f"head {layer}-{head}", kept.lengths)
 
     def _settings(self) -> list[Any]:
         settings: list[Any] = [self.kept.states, self.kept.special_tokens, self.weights]

@@ -27,14 +27,16 @@ class InnerEncoder(EncoderSurface):
         The encoder whose states are read.
     name
         What is read, for the name of this one.
+    lengths
+        Numbers of tokens of texts that were counted before; encoders may share one.
     """
 
     kind: Literal["words", "dense"] = "dense"
     speed: Literal["fast", "slow"] = "slow"
     similarity = Similarity.COSINE
 
-    def __init__(self, base: Any, name: str) -> None:
-        self.base = base
+    def __init__(self, base: Any, name: str, lengths: dict[str, int] | None = None) -> None:
+        self.base, self._lengths = base, {} if lengths is None else lengths
         self.name: str = f"{getattr(base, 'name', type(base).__name__)}:{name}"
         self.window: int = getattr(base, "window", 0)
         self.languages: frozenset[str] | None = getattr(base, "languages", None)
@@ -70,7 +72,7 @@ class InnerEncoder(EncoderSurface):
         ``role`` changes nothing: the base's prompts belong to its own pooling. ``instruction`` is put in front.
         """
         texts = [(instruction or "") + text for text in as_texts(inputs)]
-        count_texts(self.base, texts, report)
+        count_texts(self.base, texts, report, self._lengths)
         return self._vectors(texts) if texts else np.zeros((0, self.dimensions), np.float32)
 
 
@@ -80,10 +82,16 @@ def content_rows(spans: Ragged, special_tokens: bool) -> list[NDArray[np.bool_]]
     return [mask if mask.any() else np.ones(len(mask), bool) for mask in masks]
 
 
-def count_texts(base: object, texts: Sequence[str], report: EncodeReport | None) -> None:
-    """Add the texts, their tokens and what the base's window cuts to ``report``; without one a cut is a warning."""
+def count_texts(base: object, texts: Sequence[str], report: EncodeReport | None, lengths: dict[str, int]) -> None:
+    """Add the texts, their tokens and what the base's window cuts to ``report``; without one a cut is a warning.
+
+    ``lengths`` is added to: a text is tokenized for counting once.
+    """
     tokenizer, window = getattr(base, "tokenizer", None), int(getattr(base, "window", 0))
-    full = np.asarray(tokenizer(list(texts)).full) if tokenizer is not None and texts else np.zeros(len(texts), int)
+    new = [text for text in dict.fromkeys(texts) if text not in lengths]
+    if tokenizer is not None and new:
+        lengths.update(zip(new, tokenizer(new).full.tolist(), strict=True))
+    full = np.array([lengths.get(text, 0) for text in texts], np.int64)
     lost = np.maximum(full - window, 0) if window else np.zeros_like(full)
     counts = EncodeReport() if report is None else report
     counts.add(texts=len(texts), tokens=int(full.sum()), cut=int((lost > 0).sum()), lost=int(lost.sum()), window=window)

@@ -58,6 +58,7 @@ class LayerPools:
         self.layers, self.poolings = tuple(layers), tuple(poolings)
         self.special_tokens = special_tokens
         self._memory = TextMemory(self._pooled, budget=budget)
+        self.lengths: dict[str, int] = {}
         unknown = sorted(set(self.poolings) - set(POOLINGS))
         if unknown or not self.layers or not self.poolings:
             why = f"{', '.join(unknown)} is unknown" if unknown else "no layer or no pooling is given"
@@ -146,7 +147,7 @@ class LayerEncoder(InnerEncoder):
             raise UsageError(f"layers are not combined by {combine!r}", "", "use mean or concat")
         self.pools, self.layers, self.pooling, self.combine = pools, tuple(layers), pooling, combine
         self._columns = [pools.column(layer, pooling) for layer in self.layers]
-        super().__init__(pools.base, f"{'+'.join(map(str, self.layers))}:{pooling}")
+        super().__init__(pools.base, f"{'+'.join(map(str, self.layers))}:{pooling}", pools.lengths)
 
     def _settings(self) -> list[Any]:
         return [self.layers, self.pooling, self.combine, self.pools.special_tokens]

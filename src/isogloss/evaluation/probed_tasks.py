@@ -16,7 +16,7 @@ from isogloss.evaluation.probes import LogisticProbe, dense
 from isogloss.evaluation.sample import Sample
 from isogloss.protocols import Encoder
 
-STRENGTHS = (0.001, 0.01, 0.1)
+STRENGTHS = (0.003, 0.03)
 """Inverse penalties that are tried, the same for every encoder."""
 
 

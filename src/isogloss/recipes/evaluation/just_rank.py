@@ -1,0 +1,115 @@
+"""Just Rank: Rethinking Evaluation with Word and Sentence Similarities (Wang et al., 2022).
+
+EvalRank: instead of correlating similarities with human grades, take the pairs that people find alike and look at which
+rank the one text finds the other among thousands. The paper's test of such a metric is repeated here: over many models,
+does it order them as their use downstream does, and better than the correlation on the same pairs?
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isogloss.encoders.layers import LayerEncoder, LayerPools
+from isogloss.evaluation.metric_validity import metric_validity
+from isogloss.evaluation.probed_tasks import probe_tasks, split_task
+from isogloss.evaluation.sample import Sample
+from isogloss.evaluation.tasks.eval_rank import RankedPositives, ranked_positives
+from isogloss.evaluation.tasks.eval_rank import run as eval_rank
+from isogloss.evaluation.tasks.sts import run as similarity
+from isogloss.recipes._card import Card
+from isogloss.recipes._lab import Evidence, Lab, Run
+from isogloss.transforms.centering import Centering
+from isogloss.transforms.projection import PCA, TopComponentsRemoval
+from isogloss.transforms.whitening import Whitening
+
+CARD = Card(
+    slug="just-rank",
+    seed=141,
+    title="Just Rank: Rethinking Evaluation with Word and Sentence Similarities",
+    year=2022,
+    url="https://arxiv.org/abs/2203.02679",
+    family="evaluation",
+    sort="protocol",
+    claim="Over many models, ranking known paraphrases among a background foretells downstream accuracy better than "
+    "the correlation with graded similarity does.",
+    regime="Sentence vectors, post-processed or not, compared by cosine; downstream tasks are linear probes.",
+    baseline="Spearman correlation on the same pairs",
+    placebo="the same ranking of pairs whatever their human score",
+    fidelity="same kind",
+    needs={
+        "base": "minilm", "other": "static", "sts": "sts-b",
+        "questions": "trec-questions", "films": "mr", "news": "ag-news", "intents": "banking77",
+    },
+    margin=0.05,
+    minutes=15,
+    deviations=(
+        "40 models (layers of MiniLM and a static model, each raw and post-processed) instead of over 60",
+        "5,000 background sentences; four downstream tasks with 1,000 training texts each",
+    ),
+)  # fmt: skip
+DOWNSTREAM = ("questions", "films", "news", "intents")
+
+
+def make(pairs: Any, background: Any, *, threshold: float = 4.0) -> RankedPositives:
+    """Return the data of EvalRank: pairs of at least ``threshold`` and the background, cleaned."""
+    return ranked_positives(pairs, background, at_least=threshold)
+
+
+def _models(lab: Lab, texts: list[str]) -> Iterator[tuple[int, Any]]:
+    """Yield forty models, each with the number of the encoder that it was made of."""
+    pools = LayerPools(lab.model("base"), layers=range(7), poolings=("mean",))
+    other: Any = lab.model("other")
+    for number, raw in enumerate([*(LayerEncoder(pools, layers=(layer,)) for layer in range(7)), other]):
+        vectors = raw.encode(texts)
+        yield number, raw
+        for transform in (Centering(), Whitening(), PCA(dimensions=64), TopComponentsRemoval()):
+            yield number, raw.then(transform.fit(vectors))
+
+
+def check(lab: Lab) -> Evidence:
+    """Correlate three intrinsic scores of each model with its accuracy downstream; order a planted ladder."""
+    test = lab.data("sts")
+    models = list(_models(lab, lab.texts("sts", 3000)))
+    families = [number for number, _ in models]
+    top = LayerEncoder(lab.model("base"), layers=(6,))
+
+    @cache
+    def downstream() -> NDArray[np.float64]:
+        draw = lab.rng(lab.runs(1)[0], "downstream")
+        parts = {role: (lab.data(role, "train"), lab.data(role, "test")) for role in DOWNSTREAM}
+        tasks = {role: split_task(*both, draw=draw, most=1250, most_test=500) for role, both in parts.items()}
+        return np.array([probe_tasks(model, tasks, strengths=(0.01,)).value() for _, model in models])
+
+    def table(intrinsic: list[float]) -> NDArray[np.float64]:
+        return np.stack([intrinsic, downstream()], axis=1)
+
+    def ranked(run: Run, threshold: float = 4.0) -> NDArray[np.float64]:
+        kept = lab.rng(run, "pairs", str(threshold)).permutation(np.flatnonzero(test.scores >= threshold))[:250]
+        left, right = ([side[i] for i in kept] for side in (test.left, test.right))
+        pairs = replace(test, left=left, right=right, scores=test.scores[kept], groups=test.groups[kept])
+        data = make(pairs, lab.texts("sts", 5000, run), threshold=threshold)
+        return table([eval_rank(model, data, name="positives").samples["mrr"].value() for _, model in models])
+
+    def graded(run: Run) -> NDArray[np.float64]:
+        return table([similarity(model, test, name="sts").samples["cosine_spearman"].value() for _, model in models])
+
+    def validity(scores: NDArray[np.float64]) -> Sample:
+        return metric_validity(scores[:, 0], scores[:, 1], groups=families)
+
+    def shortened(run: Run) -> Any:
+        return top.then(PCA(dimensions=int(run.size or 0)).fit(top.encode(lab.texts("sts", 3000))))
+
+    def reciprocal_rank(encoder: Any) -> Sample:
+        return eval_rank(encoder, make(test, lab.texts("sts", 5000)), name="positives").samples["mrr"]
+
+    return lab.evidence(
+        primary=lab.better(ranked, graded, lambda run: ranked(run, 0.0), judge=validity, name="EvalRank over Spearman"),
+        guards=[
+            lab.trend(shortened, (2, 8, 64), judge=reciprocal_rank, direction="rising", margin=0.01,
+                      name="more dimensions rank better"),
+        ],
+    )  # fmt: skip
