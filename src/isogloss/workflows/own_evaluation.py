@@ -27,7 +27,7 @@ from isogloss.workflows.systems import FusionPlan, SystemPlan
 SHOWN = 5
 """Questions that a report shows."""
 KINDS = {
-    "title": "titles", "heading": "headings", "sentence": "held-out sentences", "keyphrase": "key phrases",
+    "title": "titles", "heading": "headings", "sentence": "held-out sentences", "lead": "first sentences", "keyphrase": "key phrases",
     "definition": "definitions", "term": "defined terms", "written": "a language model",
 }  # fmt: skip
 """What questions of each kind are made from, in words."""
