@@ -73,6 +73,8 @@ def test_counts_equal_brute_force(train, test, words, block):
     for one in found.examples:
         if one.kind == "contained":
             assert one.degree == pytest.approx(shares[one.test])
+        assert one.train_text == train[one.train]
+        assert one.kind != "exact" or normal_form(train[one.train]).split() == normal_form(test[one.test]).split()
 
 
 def test_near_copies_equal_all_pairs_of_sketches():

@@ -92,6 +92,9 @@ def test_stopping_early_divides_by_the_draws_so_far():
     assert early.draws < whole.draws == 5000
     assert early.p == 50 / early.draws
     assert early.p == pytest.approx(whole.p, rel=0.4)
+    # the draw that stopped it was the fiftieth as large, counted from the same stream
+    assert randomisation_test(same, other, draws=early.draws, seed=1).p == 51 / (early.draws + 1)
+    assert randomisation_test(same, other, draws=early.draws - 1, seed=1).p == 50 / early.draws
     # too few are as large: all draws are used
     clear = Sample.of(np.stack([ONE, ONE], axis=1), aggregate=correlation)
     assert randomisation_test(clear, other, draws=500, enough=50).p == 1 / 501
