@@ -81,9 +81,6 @@ def check(lab: Lab) -> Evidence:
     def right_product(scores: Any) -> Sample:
         return known_item(scores, gold)
 
-    def right_film(scores: Any) -> Sample:
-        return known_item(scores, last)
-
     def search(name: str, transform: Any = None) -> Any:
         queries, documents = (np.asarray(encoders[name].of(side)) for side in (asked, products))
         return cosines(*(one if transform is None else transform.transform(one) for one in (queries, documents)))
@@ -114,7 +111,10 @@ def check(lab: Lab) -> Evidence:
         guards=[
             lab.better(lambda run: whitened(run, Whitening(dimensions=64)), lambda run: search("layer 2"), turned,
                        judge=right_product, name="64 whitened directions help the older encoder"),
-            *(lab.reported(follow(name), judge=right_film, name=f"next film, {name}") for name in encoders),
+            *(
+                lab.reported(follow(name), judge=lambda scores: known_item(scores, last), name=f"next film, {name}")
+                for name in encoders
+            ),
             *(lab.reported(kept(name), judge=spread, name=f"effective rank, {name}") for name in encoders),
         ],
         immune={"shuffled": "only whitening is fitted, on the products themselves"},

@@ -36,7 +36,7 @@ CARD = Card(
     minutes=5,
     deviations=("intents of texts instead of CIFAR-100", "no prompt-based continual learner beside the linear head"),
 )
-TASKS, EACH = 10, 30
+_TASKS, _EACH = 10, 30
 
 
 def make(*, cosine: bool = True, normalised: bool = True) -> NearestMean:
@@ -69,8 +69,8 @@ def check(lab: Lab) -> Evidence:
 
     def stream(run: Run) -> list[Any]:
         rng = lab.rng(run, "stream")
-        picked = [rng.permutation(np.flatnonzero(y == label))[:EACH] for label in range(classes)]
-        return [np.concatenate([picked[c] for c in task]) for task in np.array_split(rng.permutation(classes), TASKS)]
+        picked = [rng.permutation(np.flatnonzero(y == label))[:_EACH] for label in range(classes)]
+        return [np.concatenate([picked[c] for c in task]) for task in np.array_split(rng.permutation(classes), _TASKS)]
 
     def fed(learner: Any, tasks: list[Any]) -> Any:
         return [learner.partial_fit(x[task], y[task]) for task in tasks][-1]

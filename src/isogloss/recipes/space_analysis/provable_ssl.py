@@ -34,7 +34,7 @@ CARD = Card(
     minutes=2,
     deviations=("linear psi (ridge)", "halves of posts as static vectors instead of images and masked words"),
 )
-UNLABELLED, POOL, LABELS, JUDGED = 20_000, 2000, 40, 2000
+_UNLABELLED, _POOL, _LABELS, _JUDGED = 20_000, 2000, 40, 2000
 
 
 def make(first: Any, second: Any, *, penalty: float = 1.0) -> LinearMap:
@@ -58,13 +58,13 @@ def make(first: Any, second: Any, *, penalty: float = 1.0) -> LinearMap:
 
 def check(lab: Lab) -> Evidence:
     """Probe psi with forty labels in the world of the theorem, then where its assumption is broken, then on posts."""
-    truth = gaussian_views(UNLABELLED + POOL + JUDGED, seed=lab.first_seed).labels[-JUDGED:]
+    truth = gaussian_views(_UNLABELLED + _POOL + _JUDGED, seed=lab.first_seed).labels[-_JUDGED:]
     posts, base = lab.data("posts", "train"), lab.model("base")
     words = [text.split() for text in posts.texts]
     sides = [base.encode([" ".join(w[: len(w) // 2] if left else w[len(w) // 2 :]) for w in words]) for left in (1, 0)]
     halves = Views(np.asarray(sides[0]), np.asarray(sides[1]), posts.labels)
     order = lab.rng(lab.runs(1)[0], "posts").permutation(len(halves))
-    judged = order[:JUDGED]
+    judged = order[:_JUDGED]
 
     def right(answers: Any) -> Sample:
         return Sample.of((answers == truth).astype(float), name="accuracy")
@@ -74,12 +74,12 @@ def check(lab: Lab) -> Evidence:
 
     def world(run: Run, how: str) -> Any:
         correlation = float(run.size or 0)
-        views = gaussian_views(UNLABELLED + POOL + JUDGED, correlation=correlation, seed=lab.first_seed)
-        few = UNLABELLED + lab.rng(run, "labels").permutation(POOL)[:LABELS]
-        return answers(run, views, np.arange(UNLABELLED), few, np.arange(len(views) - JUDGED, len(views)), how)
+        views = gaussian_views(_UNLABELLED + _POOL + _JUDGED, correlation=correlation, seed=lab.first_seed)
+        few = _UNLABELLED + lab.rng(run, "labels").permutation(_POOL)[:_LABELS]
+        return answers(run, views, np.arange(_UNLABELLED), few, np.arange(len(views) - _JUDGED, len(views)), how)
 
     def post(run: Run, how: str) -> Any:
-        rest = lab.rng(run, "labels").permutation(order[JUDGED:])
+        rest = lab.rng(run, "labels").permutation(order[_JUDGED:])
         few = np.concatenate([rest[halves.labels[rest] == label][:10] for label in range(len(posts.names))])
         return answers(run, halves, rest, few, judged, how)
 
