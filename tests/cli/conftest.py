@@ -16,6 +16,7 @@ import pytest
 
 from isogloss.cli.console import Console
 from isogloss.cli.main import main
+from isogloss.seeding import generator
 
 
 @dataclass
@@ -82,3 +83,38 @@ def terminal() -> Console:
 def pipe() -> Console:
     """A console that writes to strings, as a pipe gets it."""
     return Console(out=io.StringIO(), err=io.StringIO())
+
+
+TOPICS = {
+    "tea": "green black leaves steeped cup kettle water aroma oolong harvest",
+    "bread": "dough yeast oven flour knead crust loaf rise bake sourdough",
+    "bicycle": "chain wheel pedal brake saddle spoke gear tyre frame handlebar",
+    "ocean": "tide wave salt current reef whale plankton trench harbour sail",
+    "music": "violin melody rhythm chord opera piano tempo harmony flute choir",
+}
+
+
+def text_of(topic: str, number: int) -> str:
+    """A short text of a topic: sentences of its words, different for each number."""
+    rng = generator(number, "text", topic)
+    words = TOPICS[topic].split()
+    sentences = [" ".join(rng.choice(words, 6, replace=False)) for _ in range(6)]
+    return " ".join(f"{sentence.capitalize()} {topic} {topic}{number}." for sentence in sentences)
+
+
+@pytest.fixture
+def collection(place: Path, run: Callable, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An index of fifty texts in the current folder, with questions and judgements beside it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place.parent / "cache"))
+    monkeypatch.delenv("ISOGLOSS_DATA", raising=False)
+    rows = [(f"{topic}{n}", text_of(topic, n)) for topic in TOPICS for n in range(10)]
+    lines = [json.dumps({"_id": id, "title": "", "text": text}) for id, text in rows]
+    (place / "corpus.jsonl").write_text("\n".join(lines) + "\n")
+    asked = {f"q{i}": f"{' '.join(TOPICS[topic].split()[i : i + 3])} of {topic}" for i, topic in enumerate(TOPICS)}
+    asked |= {f"r{i}": f"{topic}{i} {TOPICS[topic].split()[i]}" for i, topic in enumerate(TOPICS)}
+    (place / "queries.tsv").write_text("".join(f"{id}\t{text}\n" for id, text in asked.items()))
+    judged = [f"q{i} 0 {topic}{n} 1\n" for i, topic in enumerate(TOPICS) for n in range(10)]
+    judged += [f"r{i} 0 {topic}{i} 2\n" for i, topic in enumerate(TOPICS)]
+    (place / "qrels.trec").write_text("".join(judged))
+    assert run("add", "corpus.jsonl").code == 0
+    return place
