@@ -168,7 +168,7 @@ def part(made: QuestionSet, scores: Scores, kind: str) -> tuple[QuestionSet, Sco
     return made.subset([q for q in made.questions if q.kind == kind]), {n: v[kept] for n, v in scores.items()}
 
 
-def prove(name: str, most: int, store: VectorStore, ablate: bool) -> dict[str, Any]:
+def prove(name: str, most: int, store: VectorStore, quick: bool) -> dict[str, Any]:
     """Measure one collection."""
     records, queries, qrels = documents_of(name, most)
     human = scored(search_all(records, queries, store), records, qrels)
@@ -182,23 +182,21 @@ def prove(name: str, most: int, store: VectorStore, ablate: bool) -> dict[str, A
         "human": {system: round(value, 4) for system, value in means(human).items()},
         "made": {system: round(v, 4) for system, v in means(scores, np.array(list(made.weights().values()))).items()},
     }  # fmt: skip
-    if ablate:
-        found["ablations"] = ablations(records, made, (human, scores), store)
+    found["ablations"] = ablations(made, (human, scores))
+    if not quick:
+        loose = make_questions(records, filtered=False)
+        found["ablations"]["without filter"] = agreement(human, loose, ask(records, loose, store))
     return found
 
 
-def ablations(
-    records: list[Record], made: QuestionSet, both: tuple[Scores, Scores], store: VectorStore
-) -> dict[str, Any]:
-    """Measure without weights, each kind alone (with and without weights of the whole set), and without the filter."""
+def ablations(made: QuestionSet, both: tuple[Scores, Scores]) -> dict[str, Any]:
+    """Measure without weights, and each kind of question alone."""
     human, scores = both
     found = {"without weights": agreement(human, made, scores, np.ones(len(made)))}
     for kind in dict.fromkeys(question.kind for question in made.questions):
         some, theirs = part(made, scores, kind)
         if len(some) >= 15:
             found[f"{kind} alone"] = agreement(human, some, theirs)
-    loose = make_questions(records, filtered=False)
-    found["without filter"] = agreement(human, loose, ask(records, loose, store))
     return found
 
 
@@ -236,7 +234,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare orders by made questions with orders by human labels.")
     parser.add_argument("--sets", default=",".join(PROVE), help="folders of BEIR collections, separated by commas")
     parser.add_argument("--scifact", type=int, default=2000, help="documents of SciFact (default: 2,000)")
-    parser.add_argument("--no-ablations", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="leave out the run without the filter")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     store, found = VectorStore(), dict[str, Any]()
@@ -244,7 +242,7 @@ def main() -> None:
         found = {one["set"]: one for one in json.loads(arguments.out.read_text())["collections"]}
     for name in arguments.sets.split(","):
         most = arguments.scifact if name == "scifact" else 10**9
-        found[name] = prove(name, most, store, not arguments.no_ablations)
+        found[name] = prove(name, most, store, arguments.quick)
         print(json.dumps({key: found[name][key] for key in ("set", "result", "split_half_tau", "verdict")}), flush=True)
         document = {"benchmark": "label free", "machine": machine(), "systems": len(found[name]["human"])}
         document["collections"] = [found[one] for one in [*PROVE, *found] if one in found]

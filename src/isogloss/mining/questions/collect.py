@@ -24,6 +24,7 @@ SHARES: Mapping[str, float] = {
 ROUNDS = 6
 """Most questions about one document, where there are too few documents."""
 
+_MAKER = {"term": "definition"}
 _BALANCED = 4
 _TRIES = 3
 
@@ -84,9 +85,14 @@ def collect(
 
 
 def _quotas(makers: Mapping[str, Maker], count: int) -> dict[str, float]:
-    names = {kind for name in makers for kind in (("definition", "term") if name == "definition" else (name,))}
+    names = _kinds(makers)
     total = sum(SHARES[name] for name in names)
     return {name: count * SHARES[name] / total for name in names}
+
+
+def _kinds(makers: Mapping[str, Maker]) -> list[str]:
+    """Return the kinds of question that the makers give, in their order."""
+    return [kind for name in makers for kind in (("term", name) if name == "definition" else (name,))]
 
 
 def _one(
@@ -97,17 +103,17 @@ def _one(
     makers, quotas, chosen, seed, filtered = settings
     page = read_page(record, vocabulary)
     had = chosen.taken.get(position, [])
-    drafts: dict[str, list[Draft]] = {}
-    for make in makers.values():
-        for draft in make(page, vocabulary):
-            if draft not in had:
-                drafts.setdefault(draft.kind, []).append(draft)
     random = generator(seed, "question", position, len(had))
-    for kind in sorted(drafts, key=lambda kind: _behind(kind, chosen), reverse=True):
+    read: dict[str, list[Draft]] = {}
+    for kind in sorted(_kinds(makers), key=lambda kind: _behind(kind, chosen), reverse=True):
         if quotas and chosen.counts[kind] >= quotas[kind]:
             continue
-        for number in random.permutation(len(drafts[kind]))[:_TRIES]:
-            draft = drafts[kind][int(number)]
+        name = _MAKER.get(kind, kind)
+        if name not in read:  # only what is wanted is made: a server may have to be asked
+            read[name] = makers[name](page, vocabulary)
+        drafts = [draft for draft in read[name] if draft.kind == kind and draft not in had]
+        for number in random.permutation(len(drafts))[:_TRIES]:
+            draft = drafts[int(number)]
             reason = judge(draft, record, position, vocabulary, had=had, strict=filtered)
             if not reason:
                 return draft

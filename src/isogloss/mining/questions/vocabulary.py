@@ -48,6 +48,7 @@ class Vocabulary:
         self._owners = owners[order]
         self._known, starts = np.unique(hashes[order], return_index=True)
         self._starts = np.append(starts, len(hashes)).astype(np.int64)
+        self._found: dict[str, int | None] = {}
         frequency = np.diff(self._starts)
         self._rarity = np.log1p((self.documents - frequency + 0.5) / (frequency + 0.5))
         self._highest = float(np.log1p((self.documents + 0.5) / 0.5))
@@ -96,9 +97,11 @@ class Vocabulary:
         return sum(rarity for word, rarity in shares.items() if word in found) / total if total else 0.0
 
     def _find(self, word: str) -> int | None:
-        hashed = hash_term(word)
-        at = int(np.searchsorted(self._known, hashed))
-        return at if at < len(self._known) and self._known[at] == hashed else None
+        if word not in self._found:
+            hashed = hash_term(word)
+            at = int(np.searchsorted(self._known, hashed))
+            self._found[word] = at if at < len(self._known) and self._known[at] == hashed else None
+        return self._found[word]
 
 
 def _language(texts: Sequence[str]) -> str:
