@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from isogloss.arrays import Rows
 from isogloss.collection.calibration import FUSED, Calibration, Curve, Meaning, key, question_lengths
 from isogloss.corpus.judgements import RankedRun
-from isogloss.errors import CorpusError, UsageError
+from isogloss.errors import CorpusError, IndexNotFoundError, UsageError
 from isogloss.evaluation.calibration import ScoreCurve, fit, prove
 from isogloss.evaluation.report.content import Reliability, Report
 from isogloss.evaluation.results import Interval
 from isogloss.evaluation.sample import Sample
 from isogloss.evaluation.statistics.bootstrap import interval
 from isogloss.index.store.snapshot import Snapshot
+from isogloss.index.store.store import Store
 from isogloss.protocols import EncodeReport, Progress, Silent
 from isogloss.seeding import generator
 from isogloss.workflows.bench import Bench, Models
@@ -103,6 +104,10 @@ def calibrate(
         Where there are too few questions, or none finds a relevant document.
     """
     progress = progress or Silent()
+    if not request.data and not Store.exists(request.index):
+        raise IndexNotFoundError(
+            f"there is no index at {request.index}", "the scores of an index are calibrated", "run: isogloss add DIR"
+        )
     with opened(request) as source:
         snapshot = source.snapshot
         if snapshot is None:

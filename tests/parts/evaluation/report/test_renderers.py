@@ -225,3 +225,12 @@ def test_yaml_reads_every_text_back(text):
 def test_yaml_reads_every_block_back(value):
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
     assert yaml.safe_load("\n".join(card_yaml._block({"top": value}, 0))) == {"top": value}
+
+
+@pytest.mark.parametrize(
+    "text", ["no", "Yes", "NULL", "true", "on", "y", "1e5", "0x1f", "1.0", "-", "~", "a: b", "a #b", ""]
+)
+def test_yaml_mistakes_no_text_for_something_else(text):
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    assert yaml.safe_load(f"a: {card_yaml.quoted(text)}\n") == {"a": text}
+    assert card_yaml.quoted("y") == '"y"'  # PyYAML reads y as a text, other readers as true
