@@ -24,8 +24,7 @@ from isogloss.transforms.whitening import Whitening
 CARD = Card(
     slug="generalist-rec-search",
     seed=42,
-    title="Do We Really Need Specialization? Evaluating Generalist Text Embeddings for Zero-Shot Recommendation and "
-    "Search",
+    title="Do We Really Need Specialization? Generalist Text Embeddings for Zero-Shot Recommendation and Search",
     year=2025,
     url="https://arxiv.org/abs/2507.05006",
     family="applications",
@@ -56,7 +55,7 @@ def make(encoder: Any) -> Encoding:
 
     Examples
     --------
-    With a model on the machine::
+    With a model at hand::
 
         items = make(load_encoder("minilm"))
         cosines(items.of(["red shoe"]), items.of(["crimson sneaker", "garden hose"]))
@@ -67,8 +66,8 @@ def make(encoder: Any) -> Encoding:
 def check(lab: Lab) -> Evidence:
     """Search one shop's products by the other's names, and films by the films before; three vectors a text."""
     pairs, pools = lab.data("products", "train"), LayerPools(lab.model("base"), layers=(0, 2), poolings=("mean",))
-    encoders = {"generalist": make(lab.model("base"))}
-    encoders |= {f"layer {n}": make(LayerEncoder(pools, layers=(n,), pooling="mean")) for n in (0, 2)}
+    encoders = {f"layer {n}": make(LayerEncoder(pools, layers=(n,), pooling="mean")) for n in (0, 2)}
+    encoders["generalist"] = make(lab.model("base"))
     found = {left: right for left, right, same in zip(pairs.left, pairs.right, pairs.labels, strict=True) if same}
     asked, products = list(found), list(dict.fromkeys(pairs.right))
     gold = np.array([products.index(found[text]) for text in asked])
