@@ -74,7 +74,8 @@ class LogisticProbe:
     """Multinomial logistic regression with a squared penalty, as scikit-learn's ``LogisticRegression`` fits it.
 
     The loss is the mean of the log losses plus ``|w|^2 / (2 C n)``, the intercepts without penalty, found by SciPy's
-    L-BFGS from zero with scikit-learn's stopping rules and in the precision of the vectors: predictions agree with it.
+    L-BFGS from zero with scikit-learn's stopping rules and in the precision of the vectors: predictions agree with it,
+    but for float32 vectors where two labels are as good as tied (logits within about 1e-5).
 
     Parameters
     ----------
