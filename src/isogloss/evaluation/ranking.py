@@ -8,7 +8,7 @@ import numpy as np
 
 from isogloss.arrays import CSR, Ragged, Vectors
 from isogloss.corpus.judgements import RankedRun, TestCollection, distinct, judged_queries
-from isogloss.errors import CorpusError
+from isogloss.errors import CorpusError, UsageError
 from isogloss.evaluation.tasks.encode import Encoding
 from isogloss.protocols import Encoder, EncodeReport, Index, Progress, Record, Silent
 
@@ -100,6 +100,11 @@ def fitting_index(encoder: Encoder, vectors: Vectors) -> Index:
     Dense vectors get the exact index, sets of vectors MaxSim, and counts of words BM25 with the encoder's
     parameters.
 
+    Raises
+    ------
+    UsageError
+        For sparse vectors that are no counts of words: BM25 would weigh them anew.
+
     Examples
     --------
     >>> from isogloss.encoders.lexical import WordEncoder
@@ -110,6 +115,8 @@ def fitting_index(encoder: Encoder, vectors: Vectors) -> Index:
     if isinstance(vectors, CSR):
         from isogloss.index.inverted import Inverted
 
+        if getattr(encoder, "kind", "words") != "words":
+            raise UsageError("learned sparse vectors cannot be ranked yet", "BM25 would weigh them anew", "use words")
         given: dict[str, Any] = {
             name: getattr(encoder, name) for name in ("k1", "b", "variant") if hasattr(encoder, name)
         }

@@ -14,7 +14,7 @@ from isogloss.corpus.judgements import RankedRun, TestCollection
 from isogloss.corpus.test_collections.beir import read_beir
 from isogloss.encoders.lexical import WordEncoder
 from isogloss.encoders.names import load_encoder
-from isogloss.errors import CorpusError, IsoglossError
+from isogloss.errors import CorpusError, IsoglossError, UsageError
 from isogloss.evaluation.ranking import document_text, rank
 from isogloss.protocols import EncodeReport, Record
 
@@ -80,6 +80,13 @@ def test_sets_of_vectors_are_ranked_by_maxsim():
     run = rank(Letters(), TestCollection(documents, {"q": "abb"}, {"q": {"1": 1.0}}))
     assert run.documents == [["1", "3", "2"]]
     assert run.scores[0].tolist() == [3.0, 1.0, 0.0]
+
+
+def test_learned_sparse_vectors_are_not_ranked_by_bm25():
+    encoder = WordEncoder()
+    encoder.kind = "sparse"
+    with pytest.raises(UsageError, match="learned sparse"):
+        rank(encoder, TestCollection([Record("a", "heat")], {"q": "heat"}, {}))
 
 
 def test_bad_collections_are_errors():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -183,6 +184,21 @@ def test_the_adapter_takes_texts_only_and_knows_itself(static):
         as_mteb(static).encode([{"image": [1]}])
     with pytest.raises(UsageError, match="nothing is indexed"):
         words.search([], top_k=3)
+
+
+def test_prompt_types_become_roles():
+    from mteb.types import PromptType
+
+    class Asked:
+        roles: ClassVar[list] = []
+
+        def encode(self, inputs, *, role=None, report=None):
+            self.roles.append((role, list(inputs)))
+
+    model = MtebEncoder(Asked(), None)
+    for prompt_type in (PromptType.query, PromptType.document, None):
+        model.encode([{"text": ["a", "b"]}, {"text": ["c"]}], prompt_type=prompt_type, batch_size=2)
+    assert Asked.roles == [(role, ["a", "b", "c"]) for role in ("query", "document", None)]
 
 
 def test_without_mteb_the_extra_is_named(static, monkeypatch):
