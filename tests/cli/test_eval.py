@@ -161,6 +161,7 @@ def test_options_that_contradict_each_other(collection: Path, run: Callable) -> 
         ("eval", *JUDGED, "--compare", "words,words"),
         ("eval", *JUDGED, "--compare", "nonesuch"),
         ("eval", *JUDGED, "--metric", "speed"),
+        ("eval", *JUDGED, "--draws", "9"),
         ("eval", *JUDGED, "--baseline", "minilm"),
         ("eval", "--tasks", "nonesuch"),
         ("compare",),

@@ -10,7 +10,7 @@ from isogloss.evaluation.report.content import Cost
 from isogloss.evaluation.run_file import SystemSettings
 from isogloss.protocols import Progress, Record
 from isogloss.workflows.bench import Bench, Models
-from isogloss.workflows.judged_evaluation import Source, hybrid_of, judgement, opened, plan_notes
+from isogloss.workflows.judged_evaluation import Source, hybrid_of, judgement, opened, plan_notes, usual_systems
 from isogloss.workflows.own_evaluation import own_questions
 from isogloss.workflows.passages import chunkings, passages_of
 from isogloss.workflows.requests import Evaluated, Request
@@ -142,7 +142,9 @@ def _systems(request: Request, source: Source) -> list[SystemPlan]:
 def _usual_model(request: Request, source: Source) -> str:
     """Return what is varied where no model is named: ``hybrid`` for chunks, else the last dense encoder."""
     if not (request.lengths or request.dims):
-        return "hybrid" if source.snapshot is None or hybrid_of(source.snapshot) is not None else source.stored[0]
+        ready = usual_systems(source.snapshot)
+        both = source.snapshot is None or hybrid_of(source.snapshot) is not None
+        return "hybrid" if both or not ready else ready[0]
     if request.lengths:
         return "minilm"
     stored = source.snapshot.encoders() if source.snapshot is not None else []

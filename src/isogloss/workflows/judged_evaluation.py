@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from isogloss.corpus.judgements import Qrels
-from isogloss.errors import IndexNotFoundError, UsageError
+from isogloss.errors import IndexNotFoundError, IsoglossWarning, ModelError, UsageError
 from isogloss.evaluation.report.content import Questions
 from isogloss.evaluation.run_file import DataHash, hash_qrels, hash_questions, hash_records, hash_rows
 from isogloss.index.store.snapshot import Snapshot
@@ -117,14 +118,36 @@ def hybrid_of(snapshot: Snapshot | None) -> FusionPlan | None:
 
 def plans_of(request: Request, source: Source) -> list[SystemPlan]:
     """Return the systems of a request; by default each encoder of the index, and what ``search`` does with them."""
-    names = list(request.systems)
+    names, hybrid = list(request.systems), hybrid_of(source.snapshot)
     if not names:
-        names = list(source.stored) or ["words", "static"]
-        names += ["hybrid"] if len(names) > 1 else []
-    hybrid = hybrid_of(source.snapshot)
+        names = usual_systems(source.snapshot)
+        names += ["hybrid"] if hybrid is not None or source.snapshot is None else []
     if "hybrid" in names and source.snapshot is not None and hybrid is None:
         raise UsageError("there is no hybrid on this index", f"it has {', '.join(source.stored)} only", "leave it out")
+    if not names:
+        raise UsageError("no encoder of the index can answer", "see the warnings", "name systems: --compare words")
     return parse_systems(names, hybrid)
+
+
+def usual_systems(snapshot: Snapshot | None) -> list[str]:
+    """Return the encoders of an index that can answer now; the others are said to be left out."""
+    from isogloss.encoders.names import load_encoder
+
+    if snapshot is None:
+        return ["words", "static"]
+    names = []
+    for record in snapshot.encoders():
+        waiting = len(snapshot.uncovered(record.name))
+        why = f"it has not seen {waiting:,} chunks yet (isogloss add goes on)" if waiting else ""
+        try:
+            load_encoder(record.name)
+        except ModelError as error:
+            why = error.what
+        if why:
+            warnings.warn(f"{record.name} is left out: {why}; --compare can name it", IsoglossWarning, stacklevel=2)
+        else:
+            names.append(record.name)
+    return names
 
 
 def rank_all(bench: Bench, plans: Sequence[SystemPlan], judged: Judgement, request: Request, title: str) -> Evaluated:

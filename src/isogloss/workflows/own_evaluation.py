@@ -12,6 +12,7 @@ from pathlib import Path
 from isogloss.compiled import cache_folder
 from isogloss.errors import CorpusError
 from isogloss.evaluation.report.content import Questions
+from isogloss.evaluation.report.wording import counted
 from isogloss.evaluation.run_file import hash_questions
 from isogloss.mining.questions.decide import decide_words_against_meaning
 from isogloss.mining.questions.make import make_questions
@@ -27,7 +28,8 @@ from isogloss.workflows.systems import FusionPlan, SystemPlan
 SHOWN = 5
 """Questions that a report shows."""
 KINDS = {
-    "title": "titles", "heading": "headings", "sentence": "held-out sentences", "lead": "first sentences", "keyphrase": "key phrases",
+    "title": "titles", "heading": "headings", "sentence": "held-out sentences", "lead": "first sentences",
+    "keyphrase": "key phrases",
     "definition": "definitions", "term": "defined terms", "written": "a language model",
 }  # fmt: skip
 """What questions of each kind are made from, in words."""
@@ -153,11 +155,10 @@ def _drafts(notes: Sequence[str]) -> list[str]:
 
 def _headline(made: QuestionSet, changed: set[str], path: Path, reused: bool) -> str:
     shown = os.path.relpath(path) if not os.path.relpath(path).startswith(os.pardir) else str(path)
-    verb = f"asked the {len(made):,} questions of an earlier run again," if reused else f"made {len(made):,} questions"
-    return (
-        f"{verb} from {len({q.document for q in made.questions}):,} documents, held out of {len(changed):,}; "
-        f"see them: {shown}"
-    )
+    asked_again = f"asked the {counted(len(made), 'question')} of an earlier run again,"
+    verb = asked_again if reused else f"made {counted(len(made), 'question')}"
+    documents = counted(len({question.document for question in made.questions}), "document")
+    return f"{verb} from {documents}, held out of {len(changed):,}; see them: {shown}"
 
 
 def _places(request: Request, source: Source) -> list[Path]:

@@ -22,6 +22,8 @@ DUELS = 5
 """Most pairs that are shown question by question."""
 DEEPEST = 1000
 """Documents ranked for metrics without a depth of their own, as trec_eval is usually given."""
+FEWEST_DRAWS = 40
+"""One draw beyond each end of a 95 % interval."""
 FEW = 25
 """Fewer questions than this get a warning."""
 
@@ -113,6 +115,7 @@ def score(
     from isogloss.evaluation.statistics.comparison import compare
 
     names = metric_names(request)
+    check_draws(request)
     found = {system: measure(run, judged.qrels, names, groups=judged.groups or None) for system, run in runs.items()}
     samples = {name: {system: found[system][name] for system in runs} for name in names}
     comparisons = [
@@ -124,6 +127,21 @@ def score(
         for name in names
     ]
     return samples, comparisons
+
+
+def check_draws(request: Request) -> None:
+    """Refuse a bootstrap whose intervals would mean nothing.
+
+    Raises
+    ------
+    UsageError
+        Where fewer draws are asked for than one beyond each end of a 95 % interval.
+    """
+    if request.draws < FEWEST_DRAWS:
+        raise UsageError(
+            f"{request.draws} draws give no interval", f"each end of a 95 % interval needs {FEWEST_DRAWS} or more",
+            "leave --draws out: 10,000 take a second or two",
+        )  # fmt: skip
 
 
 def _weighted(sample: Sample, judged: Judgement) -> Sample:

@@ -18,7 +18,7 @@ from isogloss.evaluation.sample import Sample
 from isogloss.protocols import EncodeReport, Progress
 from isogloss.workflows.bench import Models
 from isogloss.workflows.requests import Evaluated, Request
-from isogloss.workflows.scoring import run_file
+from isogloss.workflows.scoring import check_draws, run_file
 from isogloss.workflows.systems import EncoderPlan, parse_systems
 
 DEFAULT_MODEL = "static"
@@ -38,6 +38,7 @@ class Chosen:
 
 def run(request: Request, threads: int | None, progress: Progress) -> Evaluated:
     """Run every model on every task."""
+    check_draws(request)
     chosen = [choose(name) for name in dict.fromkeys(request.tasks)]
     if not chosen:
         raise UsageError("no task was named", "", "isogloss eval static --tasks sts-b,banking77")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from isogloss.arrays import normalise
 from isogloss.collection.collection import Collection
 from isogloss.encoders.static import bundled_static
-from isogloss.errors import UsageError
+from isogloss.errors import IsoglossWarning, UsageError
 from isogloss.index.store.store import Store
 from isogloss.protocols import Record
 from isogloss.seeding import generator
 from isogloss.workflows.bench import Bench, Models
-from isogloss.workflows.judged_evaluation import hybrid_of
+from isogloss.workflows.judged_evaluation import hybrid_of, usual_systems
 from isogloss.workflows.passages import (
     chunkings,
     cutter,
@@ -194,6 +196,18 @@ def test_dimensions_by_hand():
         bench.rank(with_dims(EncoderPlan("static"), "9999"), questions(), 1)
     with pytest.raises(UsageError, match="words have no dimensions"):
         bench.rank(with_dims(EncoderPlan("words"), "16"), questions(), 1)
+
+
+def test_encoders_that_cannot_answer_now_are_left_out_and_said():
+    """A model that is not on this machine, or has not seen every chunk, must not stop what others can say."""
+    waiting = {"words": 0, "static": 7, "nonesuch": 0}
+    index = SimpleNamespace(
+        encoders=lambda: [SimpleNamespace(name=name) for name in waiting],
+        uncovered=lambda name: np.arange(waiting[name]),
+    )
+    with pytest.warns(IsoglossWarning) as said:
+        assert usual_systems(index) == ["words"]
+    assert ["7 chunks" in str(said[0].message), "nonesuch is left out" in str(said[1].message)] == [True, True]
 
 
 def test_costs_are_measured():
