@@ -119,9 +119,8 @@ def _level(comparison: Comparison) -> str:
 def _drop_empty(
     headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]
 ) -> tuple[list[str], list[list[str]], list[int]]:
-    """Leave out columns in which no row says anything."""
-    kept = [i for i in range(len(headers)) if not rows or any(row[i] not in ("", wording.NOTHING) for row in rows)]
-    kept = kept or list(range(len(headers)))
+    """Leave out columns in which no row says anything, the first two apart: a score that is none is shown as none."""
+    kept = [i for i in range(len(headers)) if i < 2 or any(row[i] not in ("", wording.NOTHING) for row in rows)]
     return (
         [headers[i] for i in kept],
         [[row[i] for i in kept] for row in rows],

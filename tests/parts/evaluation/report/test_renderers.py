@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -127,6 +128,14 @@ def test_one_system_is_compared_with_nobody(ordinary):
     report = Report("one", [alone], baseline="words")
     assert sections(report)[0].headers == ["ndcg@10", "score", "95 % interval"]
     assert "Difference to" not in html.render(report)
+
+
+def test_a_score_that_is_no_number_keeps_its_column(ordinary):
+    main = ordinary.comparisons[0]
+    none = replace(main.scores[0], value=float("nan"))
+    alone = type(main)(main.metric, [none], [], [[none.system]], 100, 0)
+    assert sections(Report("one", [alone]))[0].rows[0][:2] == [none.system, "–"]
+    assert sections(Report("none", [type(main)("m", [], [], [], 0, 0)]))[0].rows == []
 
 
 def test_ties_stand_in_lanes_that_do_not_touch():
