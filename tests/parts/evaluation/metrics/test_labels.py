@@ -118,6 +118,9 @@ def test_hand_arithmetic():
     assert best["auc"] == 0.75
     assert (best["f1"], best["precision"], best["recall"]) == pytest.approx((0.8, 2 / 3, 1.0))
     assert best["accuracy"] == 0.75
+    upside_down = scores([0.9, 0.5], [0, 1])
+    assert upside_down["f1"].value() == 0.0, "to take everything is no threshold"
+    assert upside_down["accuracy"].value() == 0.0
     assert clusters([0, 0, 1, 1], [1, 1, 0, 0])["ari"].value() == 1.0
     assert errors([1.0, 2.0, 6.0], [1.0, 2.0, 3.0])["r2"].value() == pytest.approx(1 - 9 / 2)
 
