@@ -15,14 +15,17 @@ from typing import Any
 from isogloss.errors import CheckFailed, CorpusError, IsoglossError, MissingExtraError, ModelError, UsageError
 from isogloss.protocols import Progress, Silent
 from isogloss.recipes._bench import Bench
-from isogloss.recipes._catalogue import ROOT, Entry
-from isogloss.recipes._evidence import code_hash, evidence_folder, record_of
+from isogloss.recipes._catalogue import Entry
+from isogloss.recipes._closure import PACKAGE, closure, digest
+from isogloss.recipes._evidence import evidence_folder, record_of
 from isogloss.recipes._exposure import exposures
 from isogloss.recipes._judging import Evidence
 from isogloss.recipes._lab import FIRST_SEEDS, MOST_SEEDS, Lab
 from isogloss.recipes._sabotage import NotApplicable
 from isogloss.recipes._swaps import SWAPS, Swap
 
+READINGS = 1
+"""Raised by hand when a change of the Lab changes readings; verdicts may change without new measurements."""
 MISSING = (CorpusError, MissingExtraError, ModelError)
 """What keeps a check from being run on this machine, though nothing is wrong with it."""
 
@@ -89,7 +92,7 @@ class Plan:
 
 def load(entry: Entry) -> Any:
     """Import a recipe's module."""
-    if entry.path.is_relative_to(ROOT):
+    if entry.path.is_relative_to(PACKAGE):
         return import_module(f"isogloss.recipes.{entry.path.parent.name}.{entry.path.stem}")
     name = f"planted_{entry.path.stem}"
     spec = spec_from_file_location(name, entry.path)
@@ -180,7 +183,8 @@ def _readings_folder(entry: Entry, lab: Lab) -> Path:
             content[role] = opened(name).digest()
         except CorpusError:
             content[role] = name  # a model: its identity needs loading, its name must do
-    key = hashlib.sha256(json.dumps([code_hash(entry), content]).encode()).hexdigest()[:16]
+    code = digest(closure(entry.path), READINGS)
+    key = hashlib.sha256(json.dumps([code, content]).encode()).hexdigest()[:16]
     return evidence_folder() / entry.card.slug / key
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-LAB_VERSION = 1
+LAB_VERSION = 2
 """Raised by hand when a change of the Lab changes what it measures or says; its files are no part of the closure, or
 every repair of a message would make all evidence stale."""
 
@@ -33,9 +33,9 @@ def closure(path: Path) -> list[Path]:
     return sorted(found)
 
 
-def digest(files: Iterable[Path]) -> str:
-    """Return a hash of the files' names below the package and of their bytes."""
-    whole = hashlib.sha256(f"lab {LAB_VERSION}".encode())
+def digest(files: Iterable[Path], version: int = LAB_VERSION) -> str:
+    """Return a hash of the files' names below the package and of their bytes, and of the Lab's version."""
+    whole = hashlib.sha256(f"lab {version}".encode())
     for file in files:
         name = str(file.relative_to(PACKAGE)) if file.is_relative_to(PACKAGE) else file.name
         whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())

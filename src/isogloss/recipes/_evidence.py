@@ -8,12 +8,13 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 from isogloss.compiled import cache_folder
 from isogloss.recipes._catalogue import Entry
 from isogloss.recipes._closure import PACKAGE, closure, digest
-from isogloss.recipes._effects import Measured
+from isogloss.recipes._effects import LEVEL, Measured
 from isogloss.recipes._judging import Evidence, Outcome
 
 FORMAT = 1
@@ -38,9 +39,19 @@ class Standing:
     record: dict[str, Any] | None = None
 
 
-def standing(entry: Entry, records: Path | None = None) -> Standing:
-    """Return the verdict that stands for a recipe: a fresh record, committed or of this machine, else a stale one."""
-    places = [RECORDS if records is None else records, evidence_folder()]
+def standing(entry: Entry, records: Path | None = None, *, own: bool = True) -> Standing:
+    """Return the verdict that stands for a recipe: that of a fresh record, else a stale one.
+
+    Parameters
+    ----------
+    entry
+        The recipe.
+    records
+        Folder of committed records; the checkout's where None.
+    own
+        Look at what this machine has found, too.
+    """
+    places = [RECORDS if records is None else records, *([evidence_folder()] if own else [])]
     found = [record for place in places if (record := read_record(place / f"{entry.card.slug}.json")) is not None]
     if not found:
         return Standing("not run")
@@ -143,7 +154,7 @@ def p_value(outcome: Outcome) -> float | None:
 
 
 def _one_sided(effect: Measured) -> float:
-    error = (effect.high - effect.low) / 3.92
+    error = (effect.high - effect.low) / 2 / NormalDist().inv_cdf((1 + LEVEL) / 2)
     if not math.isfinite(effect.value) or error <= 0:
         return 0.0 if effect.value > 0 else 1.0
     return 0.5 * math.erfc(effect.value / error / math.sqrt(2))

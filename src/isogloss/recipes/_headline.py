@@ -52,7 +52,7 @@ class Headline:
         )
 
 
-def headline(entries: Sequence[Entry], records: Path | None = None) -> Headline:
+def headline(entries: Sequence[Entry], records: Path | None = None, *, own: bool = True) -> Headline:
     """Return the verdicts of all recipes, those that hold corrected by Benjamini-Hochberg over every recipe with a p.
 
     A recipe whose finding has no p (``exact``, ``same`` ...) is judged by intervals alone and counts as it is.
@@ -63,11 +63,13 @@ def headline(entries: Sequence[Entry], records: Path | None = None) -> Headline:
         The recipes.
     records
         Folder of committed records, the checkout's where None.
+    own
+        Look at what this machine has found, too.
     """
     from isogloss.evaluation.statistics.correction import benjamini_hochberg
 
     found = Headline()
-    standings = [(entry, standing(entry, records)) for entry in entries]
+    standings = [(entry, standing(entry, records, own=own)) for entry in entries]
     fresh = {e.card.slug: s.record for e, s in standings if s.record is not None and s.verdict == s.record["verdict"]}
     with_p = [slug for slug, record in fresh.items() if record["p"] is not None]
     adjusted: Sequence[float] = list(benjamini_hochberg([fresh[slug]["p"] for slug in with_p])) if with_p else []

@@ -29,11 +29,18 @@ def outline(artifact: Any) -> NDArray[np.float64] | None:
         parts = [one.reshape(len(one), -1) for one in artifact]
         artifact = np.stack([one.mean(0) if len(one) else np.zeros(one.shape[1]) for one in parts])
     if isinstance(artifact, CSR):
-        matrix = artifact.tocsr()[:ROWS]
-        artifact = matrix[:, np.unique(matrix.indices)].toarray()
+        artifact = _packed(artifact.take(slice(0, ROWS)))
     if isinstance(artifact, np.ndarray) and artifact.ndim == 2 and artifact.dtype.kind == "f":
         return artifact[:ROWS].astype(np.float64)
     return None
+
+
+def _packed(vectors: CSR) -> NDArray[np.float32]:
+    """Return sparse vectors with the columns that occur only: widths may be 63-bit hashes."""
+    columns, places = np.unique(vectors.indices, return_inverse=True)
+    dense = np.zeros((len(vectors), max(1, len(columns))), np.float32)
+    dense[np.repeat(np.arange(len(vectors)), np.diff(vectors.offsets)), places] = vectors.values
+    return dense
 
 
 def shape_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

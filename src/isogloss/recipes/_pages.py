@@ -85,7 +85,7 @@ def _evidence_lines(record: dict[str, Any]) -> list[str]:
     lines = [
         stale + seeds,
         "",
-        *_table(["finding", "effect", "value", "95 % interval", "verdict"], effect_rows(record)),
+        *_table(["finding", "effect", "value", "interval (95 %)", "verdict"], effect_rows(record)),
     ]
     scores = [
         [outcome["name"], arm, " ".join(f"{one:.4f}" if one is not None else "-" for one in values)]
@@ -125,9 +125,9 @@ def index_page(found: Headline) -> str:
 
 
 def pages(entries: Sequence[Entry]) -> dict[str, str]:
-    """Return every page by file name: ``index.md``, and ``SLUG.md`` for each recipe."""
-    made = {f"{entry.card.slug}.md": page(entry, _marked(standing(entry))) for entry in entries}
-    return {"index.md": index_page(headline(entries)), **made}
+    """Return every page by file name: ``index.md``, and ``SLUG.md`` for each recipe, from committed evidence only."""
+    made = {f"{entry.card.slug}.md": page(entry, _marked(standing(entry, own=False))) for entry in entries}
+    return {"index.md": index_page(headline(entries, own=False)), **made}
 
 
 def _marked(stands: Standing) -> Standing:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from isogloss.errors import IsoglossError
 from isogloss.recipes._bench import Bench
 from isogloss.recipes._findings import Finding
@@ -22,6 +24,8 @@ NO_LOSS = "a claim of no loss is true of the control itself; the planted loss is
 OBEYS = "a constant obeys invariants by being constant; the broken arm is what must break it"
 NO_BROKEN = "no broken arm is given, so there is nothing without the mechanism"
 NO_LABELS = "an invariant reads no labels"
+KEEPS = "a constant keeps the mean of numbers that are judged as they are"
+LOSSLESS = ("not_worse", "same", "cheaper")
 
 
 def sabotaged(finding: Finding, swap: Swap, bench: Bench) -> Finding:
@@ -42,17 +46,34 @@ def sabotaged(finding: Finding, swap: Swap, bench: Bench) -> Finding:
     treated = finding.arms["treated"]
     if swap == "identity":
         return _with(finding, _identity(finding), swap, bench)
-    if swap == "constant" and finding.kind == "exact":
-        raise NotApplicable(OBEYS)
-    change = _random if swap == "random" else lambda made, run: constant(made)
+    source, change = (treated, _random) if swap == "random" else (_plain(finding), _constant(finding))
 
     def swapped(run: Run) -> Any:
         try:
-            return change(treated(run), run)
+            return change(source(run), run)
         except Unswappable as error:
             raise NotApplicable(error.what) from error
 
     return _with(finding, swapped, swap, bench)
+
+
+def _plain(finding: Finding) -> Arm:
+    """Return the arm whose outputs are made constant: one without the mechanism, where the claim is a gain.
+
+    A constant of the treated arm's own numbers could keep their mean, and with it the gain.
+    """
+    if finding.kind == "exact":
+        raise NotApplicable(OBEYS)
+    return finding.arms["treated"] if finding.kind in LOSSLESS else _identity(finding)
+
+
+def _constant(finding: Finding) -> Callable[[Any, Run], Any]:
+    def made(artifact: Any, run: Run) -> Any:
+        if finding.kind in LOSSLESS and isinstance(artifact, np.ndarray) and artifact.ndim == 1:
+            raise NotApplicable(KEEPS)
+        return constant(artifact)
+
+    return made
 
 
 def _random(made: Any, run: Run) -> Any:
@@ -105,5 +126,5 @@ def _with(finding: Finding, treated: Callable[[Run], Any], swap: Swap, bench: Be
     known = treated in finding.arms.values()
     label = bench.label(finding.arms["treated"])
     if not known:
-        bench.label(treated, f"{label}~{swap}")
+        bench.label(treated, f"{label}~{'flat' if swap == 'constant' else swap}")
     return replace(finding, arms={**finding.arms, "treated": treated})

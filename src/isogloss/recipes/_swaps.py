@@ -122,10 +122,10 @@ def relevel(artifact: Replaced, share: float, seed: int) -> Replaced:
 
 
 def _replaced(artifact: Any, change: Callable[[Any, Sequence[Any] | None], Any]) -> Any:
+    if isinstance(artifact, str | np.ndarray | CSR | Ragged | Hits | RankedRun | int | float | np.number):
+        return change(artifact, None)  # before the next line: a string can encode itself
     if any(callable(getattr(artifact, name, None)) for name in OUTPUTS):
         return Replaced(artifact, change)
-    if isinstance(artifact, np.ndarray | CSR | Ragged | Hits | RankedRun | int | float | np.number | str):
-        return change(artifact, None)
     if dataclasses.is_dataclass(artifact) and not isinstance(artifact, type):
         values = {one.name: getattr(artifact, one.name) for one in dataclasses.fields(artifact) if one.init}
         return dataclasses.replace(artifact, **_each(values, change))

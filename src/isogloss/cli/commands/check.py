@@ -114,7 +114,7 @@ def _print(entry: Entry, done: Checked, console: Console) -> None:
 
     console.line(console.style(f"{entry.card.slug}: {entry.card.claim}", "bold"))
     if done.record is not None:
-        console.table(["finding", "effect", "value", "95 % interval", "verdict"], effect_rows(done.record), right=[2])
+        console.table(["finding", "effect", "value", "interval (95 %)", "verdict"], effect_rows(done.record), right=[2])
     for swap in done.swaps:
         console.line(f"sabotage {swap['swap']}: {swap['outcome']}, {layout.clean(swap['why'])}")
     word = console.style(done.verdict, _STYLES.get(done.verdict, "yellow"))
