@@ -1,19 +1,17 @@
 """Just Rank: Rethinking Evaluation with Word and Sentence Similarities (Wang et al., 2022).
 
-EvalRank: instead of correlating similarities with human grades, take the pairs that people find alike and look at which
-rank the one text finds the other among thousands. The paper's test of such a metric is repeated here: over many models,
-does it order them as their use downstream does, and better than the correlation on the same pairs?
+EvalRank: of the pairs that people find alike, at which rank does the one text find the other among thousands? The paper
+tests such a metric over many models: does it order them as their use downstream does, better than correlation with grades?
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isogloss.encoders.layers import LayerEncoder, LayerPools
+from isogloss.encoders.layers import LayerEncoder, LayerPools, Pooling
 from isogloss.evaluation.metric_validity import metric_validity
 from isogloss.evaluation.probed_tasks import probe_tasks, split_task
 from isogloss.evaluation.sample import Sample
@@ -22,8 +20,7 @@ from isogloss.evaluation.tasks.eval_rank import run as eval_rank
 from isogloss.evaluation.tasks.sts import run as similarity
 from isogloss.recipes._card import Card
 from isogloss.recipes._lab import Evidence, Lab, Run
-from isogloss.transforms.centering import Centering
-from isogloss.transforms.projection import PCA, TopComponentsRemoval
+from isogloss.transforms.projection import PCA
 from isogloss.transforms.whitening import Whitening
 
 CARD = Card(
@@ -47,8 +44,8 @@ CARD = Card(
     margin=0.05,
     minutes=15,
     deviations=(
-        "40 models (layers of MiniLM and a static model, each raw and post-processed) instead of over 60",
-        "5,000 background sentences; four downstream tasks with 1,000 training texts each",
+        "42 models (layers and poolings of MiniLM and a static model, each raw and whitened) instead of over 60",
+        "5,000 background sentences; four downstream tasks with 600 training texts each",
     ),
 )  # fmt: skip
 DOWNSTREAM = ("questions", "films", "news", "intents")
@@ -60,14 +57,15 @@ def make(pairs: Any, background: Any, *, threshold: float = 4.0) -> RankedPositi
 
 
 def _models(lab: Lab, texts: list[str]) -> Iterator[tuple[int, Any]]:
-    """Yield forty models, each with the number of the encoder that it was made of."""
-    pools = LayerPools(lab.model("base"), layers=range(7), poolings=("mean",))
-    other: Any = lab.model("other")
-    for number, raw in enumerate([*(LayerEncoder(pools, layers=(layer,)) for layer in range(7)), other]):
-        vectors = raw.encode(texts)
+    """Yield 42 models, each with the number of the encoder that it was made of."""
+    pools = LayerPools(lab.model("base"), layers=range(7))
+    kinds: dict[Pooling, range] = {"mean": range(7), "max": range(7), "first": range(1, 7)}
+    encoders: list[Any] = [
+        LayerEncoder(pools, layers=(layer,), pooling=pooling) for pooling, layers in kinds.items() for layer in layers
+    ]
+    for number, raw in enumerate([*encoders, lab.model("other")]):
         yield number, raw
-        for transform in (Centering(), Whitening(), PCA(dimensions=64), TopComponentsRemoval()):
-            yield number, raw.then(transform.fit(vectors))
+        yield number, raw.then(Whitening().fit(raw.encode(texts)))
 
 
 def check(lab: Lab) -> Evidence:
@@ -75,24 +73,30 @@ def check(lab: Lab) -> Evidence:
     test = lab.data("sts")
     models = list(_models(lab, lab.texts("sts", 3000)))
     families = [number for number, _ in models]
-    top = LayerEncoder(lab.model("base"), layers=(6,))
+    top = models[12][1]  # the mean of layer 6
 
     @cache
     def downstream() -> NDArray[np.float64]:
         draw = lab.rng(lab.runs(1)[0], "downstream")
         parts = {role: (lab.data(role, "train"), lab.data(role, "test")) for role in DOWNSTREAM}
-        tasks = {role: split_task(*both, draw=draw, most=1250, most_test=500) for role, both in parts.items()}
+        tasks = {role: split_task(*both, draw=draw, most=750, most_test=400) for role, both in parts.items()}
         return np.array([probe_tasks(model, tasks, strengths=(0.01,)).value() for _, model in models])
 
     def table(intrinsic: list[float]) -> NDArray[np.float64]:
         return np.stack([intrinsic, downstream()], axis=1)
 
-    def ranked(run: Run, threshold: float = 4.0) -> NDArray[np.float64]:
-        kept = lab.rng(run, "pairs", str(threshold)).permutation(np.flatnonzero(test.scores >= threshold))[:250]
-        left, right = ([side[i] for i in kept] for side in (test.left, test.right))
-        pairs = replace(test, left=left, right=right, scores=test.scores[kept], groups=test.groups[kept])
-        data = make(pairs, lab.texts("sts", 5000, run), threshold=threshold)
-        return table([eval_rank(model, data, name="positives").samples["mrr"].value() for _, model in models])
+    every = make(test, lab.texts("sts", 5000), threshold=0.0)
+    good, few = make(test, []), make(test, lab.texts("sts", 3000))
+    everything, alike = (set(zip(one.left, one.right, strict=True)) for one in (every, good))
+
+    @cache
+    def reciprocals() -> NDArray[np.float64]:
+        return np.stack([eval_rank(model, every, name="pairs").samples["mrr"].items for _, model in models])
+
+    def ranked(run: Run, of: set[tuple[str, str]] = alike) -> NDArray[np.float64]:
+        rows = [i for i, pair in enumerate(zip(every.left, every.right, strict=True)) if pair in of]
+        drawn = lab.rng(run, "pairs").choice(rows, len(rows))
+        return table(reciprocals()[:, drawn].mean(1).tolist())
 
     def graded(run: Run) -> NDArray[np.float64]:
         return table([similarity(model, test, name="sts").samples["cosine_spearman"].value() for _, model in models])
@@ -104,10 +108,12 @@ def check(lab: Lab) -> Evidence:
         return top.then(PCA(dimensions=int(run.size or 0)).fit(top.encode(lab.texts("sts", 3000))))
 
     def reciprocal_rank(encoder: Any) -> Sample:
-        return eval_rank(encoder, make(test, lab.texts("sts", 5000)), name="positives").samples["mrr"]
+        return eval_rank(encoder, few, name="positives").samples["mrr"]
 
     return lab.evidence(
-        primary=lab.better(ranked, graded, lambda run: ranked(run, 0.0), judge=validity, name="EvalRank over Spearman"),
+        primary=lab.better(
+            ranked, graded, partial(ranked, of=everything), judge=validity, name="EvalRank over Spearman"
+        ),
         guards=[
             lab.trend(shortened, (2, 8, 64), judge=reciprocal_rank, direction="rising", margin=0.01,
                       name="more dimensions rank better"),

@@ -35,8 +35,8 @@ CARD = Card(
     minutes=6,
     deviations=(
         "layers 1 and 5 of MiniLM instead of 1 and 12 of BERT",
-        "statistics from training sentences, not from those that are judged",
-        "STS-B and STS 2012 to 2014; no STS 2015, 2016 and SICK-R",
+        "statistics from 2,000 training sentences, not from those that are judged",
+        "STS-B and STS 2013 of the seven sets",
     ),
 )
 
@@ -68,34 +68,32 @@ def make(
 
 
 def check(lab: Lab) -> Evidence:
-    """Whitened against raw vectors on four sets; mean against first token; two layers against one."""
+    """Whitened against raw vectors on two sets; mean against first token; two layers against one."""
     pools = LayerPools(lab.model("base"), layers=(1, 4, 5, 6), poolings=("mean", "first", "any"))
     low_high = LayerEncoder(pools, layers=(1, 5))
     sts = lab.judge("sts")
 
     def white(run: Run) -> Any:
-        return make(pools, lab.texts("sts", run=run), layers=(1, 5))
+        return make(pools, lab.texts("sts", 2000, run), layers=(1, 5))
 
     def turned(run: Run) -> Any:
-        return low_high.then(Rotation(seed=run.seed).fit(low_high.encode(lab.texts("sts", run=run))))
+        return low_high.then(Rotation(seed=run.seed).fit(low_high.encode(lab.texts("sts", 2000, run))))
 
     def centred(run: Run) -> Any:
-        return low_high.then(Centering().fit(low_high.encode(lab.texts("sts", run=run))))
+        return low_high.then(Centering().fit(low_high.encode(lab.texts("sts", 2000, run))))
 
     def pooled(run: Run, layers: Sequence[int] = (1, 5), pooling: Pooling = "mean") -> Any:
         return LayerEncoder(pools, layers=layers, pooling=pooling)
 
     def white_top(run: Run) -> Any:
-        return make(pools, lab.texts("sts", run=run), layers=(6,))
+        return make(pools, lab.texts("sts", 2000, run), layers=(6,))
 
-    more = [
-        lab.better(white, pooled, turned, judge=lab.judge("more", part=f"sts{year}.test"), name=f"whitened, STS {year}")
-        for year in (12, 13, 14)
-    ]
     return lab.evidence(
         primary=lab.better(white, pooled, turned, judge=sts, name="whitened over raw, STS-B"),
         guards=[
-            *more,
+            lab.better(
+                white, pooled, turned, judge=lab.judge("more", part="sts13.test"), name="whitened over raw, STS 2013"
+            ),
             lab.better(
                 partial(pooled, layers=(5,)), partial(pooled, layers=(5,), pooling="first"),
                 partial(pooled, layers=(5,), pooling="any"), judge=sts, name="mean over first token, layer 5",
