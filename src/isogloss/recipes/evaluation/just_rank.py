@@ -1,7 +1,7 @@
 """Just Rank: Rethinking Evaluation with Word and Sentence Similarities (Wang et al., 2022).
 
-EvalRank: of the pairs that people find alike, at which rank does the one text find the other among thousands? The paper
-tests such a metric over many models: does it order them as their use downstream does, better than correlation with grades?
+EvalRank asks, of pairs that people find alike, at which rank the one text finds the other among thousands. As in the
+paper the metric is tested over many models: does it order them as their downstream use does, better than correlation?
 """
 
 from collections.abc import Iterator
@@ -73,7 +73,6 @@ def check(lab: Lab) -> Evidence:
     test = lab.data("sts")
     models = list(_models(lab, lab.texts("sts", 3000)))
     families = [number for number, _ in models]
-    top = models[12][1]  # the mean of layer 6
 
     @cache
     def downstream() -> NDArray[np.float64]:
@@ -105,7 +104,7 @@ def check(lab: Lab) -> Evidence:
         return metric_validity(scores[:, 0], scores[:, 1], groups=families)
 
     def shortened(run: Run) -> Any:
-        return top.then(PCA(dimensions=int(run.size or 0)).fit(top.encode(lab.texts("sts", 3000))))
+        return models[12][1].then(PCA(dimensions=int(run.size or 0)).fit(models[12][1].encode(lab.texts("sts", 3000))))
 
     def reciprocal_rank(encoder: Any) -> Sample:
         return eval_rank(encoder, few, name="positives").samples["mrr"]
