@@ -96,11 +96,34 @@ def test_vectors_that_do_not_belong_together_are_errors(collection: Path, run: C
     (collection / "docs.ids.txt").write_text("tea1\n" * 50)
     assert "occur more than once" in said()
     (collection / "docs.ids.txt").unlink()
-    assert "none of the 55 judgements" in said()
+    assert "is judged and no row" in said()
     assert (
         "there is no file nothing.npy"
         in run("eval", "--vectors", "nothing.npy", "queries.npy", "--qrels", "qrels.trec").err
     )
+
+
+def test_rows_stand_for_ids_only_where_the_judgements_count_so(collection: Path, run: Callable) -> None:
+    """One row off gives a low score that looks like a bad model."""
+    arrays(collection)
+    (collection / "docs.ids.txt").unlink()
+    asked = [line.split("\t")[0] for line in (collection / "queries.tsv").read_text().splitlines()]
+    named = [json.loads(line)["_id"] for line in (collection / "corpus.jsonl").read_text().splitlines()]
+    judged = [line.split() for line in (collection / "qrels.trec").read_text().splitlines()]
+    call = ("eval", "--vectors", "docs.npy", "queries.npy", "--qrels", "rows.trec", "--draws", "99")
+    scores = []
+    for first, code in ((0, 0), (1, 2)):
+        lines = [f"{asked.index(q) + first} 0 {named.index(d) + first} {grade}\n" for q, _, d, grade in judged]
+        (collection / "rows.trec").write_text("".join(lines))
+        ran = run(*call)
+        assert ran.code == code, ran.err
+        scores += [rows_of(ran.out)["cosine"]] if code == 0 else []
+        assert ("rows count from 0" if code == 0 else "seem to count from 1") in ran.err
+    (collection / "queries.ids.txt").write_text("".join(f"{row + 1}\n" for row in range(10)))
+    (collection / "docs.ids.txt").write_text("".join(f"{row + 1}\n" for row in range(50)))
+    again = run(*call)
+    assert again.code == 0
+    assert [rows_of(again.out)["cosine"]] == scores
 
 
 def test_constant_and_stretched_vectors_are_said(collection: Path, run: Callable) -> None:

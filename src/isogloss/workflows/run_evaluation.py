@@ -115,7 +115,12 @@ def _vectors(request: Request) -> Evaluated:
         notes.append(f"question i of the array is question i of {os.path.basename(request.queries)}")
     else:
         query_ids = _ids(request.ids[1] if request.ids else "", request.vectors[1], len(queries), "question", notes)
-    qrels, _ = keep_known(read_qrels(request.qrels), query_ids, ids, os.path.basename(request.qrels))
+    read = read_qrels(request.qrels)
+    if query_ids == _rows(len(queries)):
+        _check_rows(set(read), len(queries), "question", request.vectors[1])
+    if ids == _rows(len(documents)):
+        _check_rows({one for some in read.values() for one in some}, len(documents), "document", request.vectors[0])
+    qrels, _ = keep_known(read, query_ids, ids, os.path.basename(request.qrels))
     judged = _judgement(request, qrels, texts, sum(map(len, qrels.values())))
     judged.about = Questions(len(judged.queries), len(ids), how=judged.about.how)
     judged.data += [
@@ -177,7 +182,7 @@ def _ids(named: str, vectors: str, count: int, what: str, notes: list[str]) -> l
         notes.append(
             f"no ids for {os.path.basename(vectors)} ({os.path.basename(beside)} is not there): rows count from 0"
         )
-        return [str(row) for row in range(count)]
+        return _rows(count)
     try:
         lines = Path(path).read_text("utf-8").splitlines()
     except OSError as error:
@@ -191,6 +196,31 @@ def _ids(named: str, vectors: str, count: int, what: str, notes: list[str]) -> l
     return distinct(ids, what)
 
 
+def _rows(count: int) -> list[str]:
+    return [str(row) for row in range(count)]
+
+
+def _check_rows(judged: set[str], count: int, what: str, vectors: str) -> None:
+    """Refuse row numbers as ids where the judgements do not name rows from 0: one row off looks like a bad model.
+
+    Raises
+    ------
+    UsageError
+        Where a judged id is no row, or questions are numbered from 1.
+    """
+    alien = judged - set(_rows(count))
+    from_one = judged <= {str(row + 1) for row in range(count)} and "0" not in judged
+    if alien or (from_one and what == "question"):
+        odd = sorted(alien)[0] if alien else "0"
+        why = f"{odd!r} is judged and no row" if alien else "no judgement names row 0"
+        raise UsageError(
+            f"rows of {vectors} cannot be told by number",
+            f"there are {count:,} rows from 0, and {why}"
+            + ("; the judgements seem to count from 1" if from_one else ""),
+            f"write the ids of the {what}s, one a line, to {vectors.removesuffix('.npy')}.ids.txt",
+        )
+
+
 def _similarities(documents: Dense, queries: Dense, notes: list[str]) -> list[Similarity]:
     """Return cosine, and dot too where lengths differ and so rankings may; say what is odd."""
     lengths = [np.linalg.norm(one.astype(np.float64), axis=1) for one in (documents, queries)]
@@ -200,7 +230,7 @@ def _similarities(documents: Dense, queries: Dense, notes: list[str]) -> list[Si
             notes.append(f"{zeros:,} of {len(some):,} {what} vectors are all zeros: similarity 0 to everything")
     if np.ptp(documents, axis=0).max() == 0 and len(documents) > 1:
         notes.append(f"all {len(documents):,} document vectors are the same: rankings are the order of ids")
-    if np.abs(lengths[0] - 1).max() < UNIT:
+    if np.abs(lengths[0][lengths[0] > 0] - 1).max(initial=0.0) < UNIT:
         return [Similarity.COSINE]
     notes.append("document vectors are not of length one: cosine and dot rank differently, and both are shown")
     return [Similarity.COSINE, Similarity.DOT]
