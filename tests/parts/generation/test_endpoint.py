@@ -18,16 +18,18 @@ class Told(BaseHTTPRequestHandler):
     """Answers every request with what the test put into ``reply``, and keeps what came."""
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.seen.append((self.path, json.loads(body), self.headers.get("Authorization")))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.seen.append((self.path, json.loads(body or b"{}"), self.headers.get("Authorization")))
         status, said = self.server.reply
         content = said if isinstance(said, bytes) else json.dumps(said).encode()
         self.send_response(status)
         if status == 302:
-            self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+            self.send_header("Location", f"{self.server.url}/elsewhere")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    do_GET = do_POST  # a client that followed a redirect would ask by GET
 
     def log_message(self, *_):
         pass

@@ -90,6 +90,10 @@ def decide(
     its uncertainty, or where a stratum of overlap or a kind of question surely orders the systems the other way: then
     the answer depends on how the questions were made, and only real questions can tell.
 
+    A question made from a document has one right answer. Where people look for everything about a topic instead, the
+    order may be another one whatever the verdict says: MEDLINE's human labels rank vectors of 16 numbers above word
+    search, questions from its documents far below it (``docs/questions.md``).
+
     Parameters
     ----------
     made
@@ -200,5 +204,6 @@ def _judge(whole: Part, strata: list[Part], kinds: list[Part], names: tuple[str,
         return False, f"the order of {pair} depends on the kind of question: {told}"
     return True, (
         f"these questions can decide {first} against {second}: {better} is ahead by {abs(whole.value):.3f} "
-        f"(the least they show is {_POWER * whole.error:.3f}), and no part of them orders the two the other way"
+        f"(the least they show is {_POWER * whole.error:.3f}), and no part of them orders the two the other way; "
+        f"this holds for finding one document, not for finding all about a topic"
     )
