@@ -20,8 +20,11 @@ from isogloss.evaluation.statistics.units import averaged, check_paired, checked
 TRUSTED = 10
 """With fewer groups than this an interval is not to be trusted."""
 
-ENOUGH = 200
+ENOUGH = 100
 """Swaps as good as the difference seen after which the test of a costly aggregate stops."""
+
+SWAPS = 2000
+"""Swaps of such a test, or as many as the correction over all pairs needs to let a difference be seen."""
 
 Floats = NDArray[np.float64]
 
@@ -40,8 +43,9 @@ def compare(
     samples
         For each system its items; same groups in the same order.
     draws
-        Draws of the bootstrap, and of the swaps of the tests. Where the score is not the mean a test stops early
-        once its p is known to be large (``randomisation_test``, ``enough``).
+        Draws of the bootstrap, and of the swaps of the tests. Where the score is not the mean, a test takes 2,000
+        swaps at most (more with more than 50 pairs), and stops early once its p is known to be large
+        (``randomisation_test``, ``enough``).
     seed
         Of all draws.
     level
@@ -80,7 +84,7 @@ def compare(
     scores = resample(ranked, draws=draws, seed=seed)
     without = jackknife(ranked) if method == "bca" else None
     groups = len(np.unique(ranked[0].groups))
-    tests = _tests(ranked, draws, seed)
+    tests = _tests(ranked, draws, seed, 1 - level)
     first, second = np.triu_indices(len(ranked), 1)
     corrected = holm(tests[first, second])
 
@@ -114,14 +118,16 @@ def compare(
     )  # fmt: skip
 
 
-def _tests(samples: Sequence[Sample], draws: int, seed: int) -> Floats:
+def _tests(samples: Sequence[Sample], draws: int, seed: int, alpha: float) -> Floats:
     """Return p of every pair: for means all at once, else pair by pair."""
     if all(averaged(sample) for sample in samples):
         return mean_tests(samples, draws=draws, seed=seed)
+    pairs = len(samples) * (len(samples) - 1) / 2
+    swaps = min(draws, max(SWAPS, int(2 * pairs / alpha)))
     out = np.ones((len(samples), len(samples)))
     for a in range(len(samples)):
         for b in range(a + 1, len(samples)):
-            test = randomisation_test(samples[a], samples[b], draws=draws, seed=seed, enough=ENOUGH)
+            test = randomisation_test(samples[a], samples[b], draws=swaps, seed=seed, enough=ENOUGH)
             out[a, b] = out[b, a] = test.p
     return out
 

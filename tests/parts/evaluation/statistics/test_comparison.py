@@ -11,6 +11,7 @@ from scipy import stats
 
 from isogloss.errors import IsoglossError, UsageError
 from isogloss.evaluation.sample import Sample
+from isogloss.evaluation.statistics import comparison
 from isogloss.evaluation.statistics.bootstrap import interval, paired_interval
 from isogloss.evaluation.statistics.comparison import compare
 from isogloss.evaluation.statistics.correction import benjamini_hochberg, holm
@@ -58,6 +59,19 @@ def test_another_aggregate_goes_the_same_way():
         assert ours.interval.low == pytest.approx(theirs.interval.low)
         assert ours.visible == pytest.approx(theirs.visible, rel=0.1)  # from draws against by formula
     assert found.ties == plain.ties
+
+
+def test_costly_tests_take_fewer_swaps_but_enough_to_be_seen(monkeypatch):
+    taken = []
+    monkeypatch.setattr(
+        comparison, "randomisation_test",
+        lambda *a, **k: (taken.append(k["draws"]), randomisation_test(*a, **{**k, "draws": 50}))[1],
+    )  # fmt: skip
+    base = Sample.of(RNG.random(20), aggregate=squares)
+    for systems, level, swaps in ((3, 0.95, 2000), (3, 0.999, 6000), (3, 0.9999, 10_000)):
+        taken.clear()
+        compare({str(i): base for i in range(systems)}, level=level)
+        assert taken == [pytest.approx(swaps, abs=1)] * 3
 
 
 def test_the_same_seed_gives_the_same_and_the_order_of_systems_nothing():
