@@ -18,7 +18,7 @@ from isogloss.evaluation.run_file import SystemSettings, describe
 from isogloss.protocols import Encoder, EncodeReport, Index, Progress, Silent, Transform
 from isogloss.workflows.passages import Passages
 from isogloss.workflows.systems import EncoderPlan, FusionPlan, SystemPlan, unknown_system
-from isogloss.workflows.vector_cache import encode_kept
+from isogloss.workflows.vector_cache import cut_report, encode_kept
 
 if TYPE_CHECKING:
     from isogloss.index.store.rows import StoredEncoder
@@ -228,9 +228,9 @@ class Bench:
         made, count = encode_kept(encoder, texts, "document", self.progress, report=report, what=f"encode {plan.label}")
         slow = getattr(encoder, "speed", "slow") == "slow"  # a fast one would be measured by the time it takes to load
         speed = count / (time.perf_counter() - began) if slow and count >= 8 * TIMED_TEXTS else None
-        whole = _cut_report(encoder, texts) if count < len(texts) or own is not None else report
+        whole = cut_report(encoder, texts) if count < len(texts) or own is not None else report
         if own is not None:
-            whole = _cut_report(encoder, [*passages.stored_texts(rows), *texts])
+            whole = cut_report(encoder, [*passages.stored_texts(rows), *texts])
             made = np.concatenate([own, made.reshape(len(made), own.shape[1])])
         return made, whole, speed
 
@@ -271,7 +271,7 @@ class Bench:
             vectors, _ = encode_kept(
                 ready.encoder, texts, "query", self.progress, report=EncodeReport(), what="encode questions"
             )
-            ready.queries = _cut_report(ready.encoder, texts)
+            ready.queries = cut_report(ready.encoder, texts)
         else:
             vectors = np.asarray(ready.encoder.encode(texts, role="query", report=EncodeReport()), np.float32)
         if ready.transform is not None:
@@ -381,18 +381,3 @@ class _First:
 
     def transform(self, X: Dense) -> Dense:
         return X[:, : self.dimensions]
-
-
-def _cut_report(encoder: Encoder, texts: Sequence[str]) -> EncodeReport:
-    """Count what the window cuts, without encoding."""
-    report = EncodeReport()
-    window, tokenizer = getattr(encoder, "window", 0), getattr(encoder, "tokenizer", None)
-    if not window or tokenizer is None:
-        return EncodeReport(texts=len(texts))
-    for start in range(0, len(texts), 4096):
-        full = tokenizer(texts[start : start + 4096]).full
-        lost = np.maximum(full - window, 0)
-        report.add(
-            texts=len(full), tokens=int(full.sum()), cut=int((lost > 0).sum()), lost=int(lost.sum()), window=window
-        )
-    return report

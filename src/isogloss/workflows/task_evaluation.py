@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 from isogloss.corpus.examples import Splits
 from isogloss.errors import UsageError
@@ -15,11 +15,12 @@ from isogloss.evaluation.report.content import Report, SystemTask
 from isogloss.evaluation.results import Comparison, TaskResult
 from isogloss.evaluation.run_file import DataHash, describe
 from isogloss.evaluation.sample import Sample
-from isogloss.protocols import EncodeReport, Progress
+from isogloss.protocols import Encoder, EncodeReport, Progress
 from isogloss.workflows.bench import Models
 from isogloss.workflows.requests import Evaluated, Request
 from isogloss.workflows.scoring import check_draws, run_file
 from isogloss.workflows.systems import EncoderPlan, parse_systems
+from isogloss.workflows.vector_cache import KeptVectors
 
 DEFAULT_MODEL = "static"
 TRAINED = ("classification", "regression", "probing", "tagging")
@@ -46,7 +47,7 @@ def run(request: Request, threads: int | None, progress: Progress) -> Evaluated:
     if len(plans) < len(request.systems):
         raise UsageError("tasks judge one model at a time", "a fusion gives no vectors", "name models")
     models = Models(threads)
-    encoders = {plan.label: models.load(plan) for plan in plans}
+    encoders = {plan.label: _kept(models.load(plan)) for plan in plans}
     results: dict[str, dict[str, TaskResult]] = {}
     seed = {"seed": request.seed} if request.seed else {}  # tasks have the seeds of their protocols by default
     data: list[DataHash] = []
@@ -58,7 +59,12 @@ def run(request: Request, threads: int | None, progress: Progress) -> Evaluated:
             for label, encoder in encoders.items()
         }
     comparisons = [_compare(name, found, request) for name, found in results.items()]
-    notes = [note for task in chosen for note in _seen(task, list(encoders))] + _cuts(results) + _odd(comparisons)
+    notes = (
+        [note for task in chosen for note in _seen(task, list(encoders))]
+        + _cuts(results)
+        + _odd(comparisons)
+        + _taken(encoders)
+    )
     settings = [describe(label, encoder) for label, encoder in encoders.items()]
     metrics = {one.metric: one.metric.partition(" ")[2].replace("_", " ") for one in comparisons}
     report = Report(
@@ -72,6 +78,20 @@ def run(request: Request, threads: int | None, progress: Progress) -> Evaluated:
     )  # fmt: skip
     samples = {one.metric: _main(found) for one, found in zip(comparisons, results.values(), strict=True)}
     return Evaluated(report, samples, comparisons=comparisons)
+
+
+def _kept(encoder: Encoder) -> Encoder:
+    """Return the encoder, a slow one with its vectors kept, so that a stopped run goes on."""
+    slow = getattr(encoder, "speed", "slow") == "slow" and getattr(encoder, "kind", "") == "dense"
+    return cast(Encoder, KeptVectors(encoder)) if slow else encoder
+
+
+def _taken(encoders: Mapping[str, Encoder]) -> list[str]:
+    return [
+        f"{label}: {taken:,} vectors were there from an earlier run; its seconds do not say how fast it is"
+        for label, encoder in encoders.items()
+        if (taken := int(getattr(encoder, "taken", 0)))
+    ]
 
 
 def choose(name: str) -> Chosen:
@@ -174,7 +194,8 @@ def _cuts(results: dict[str, dict[str, TaskResult]]) -> list[str]:
     notes = []
     for name, found in results.items():
         for label, result in found.items():
-            known = {key: value for key, value in result.details.items() if key in EncodeReport().to_dict()}
+            told = result.details.get("encoding", result.details)
+            known = {key: value for key, value in told.items() if key in EncodeReport().to_dict()}
             if known.get("cut"):
                 notes.append(f"{name}, {label}: {EncodeReport(**known).sentence()}")
     return notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isogloss.arrays import Dense
+from isogloss.arrays import Dense, Vectors
 from isogloss.compiled import cache_folder
 from isogloss.protocols import Encoder, EncodeReport, Progress, Role
 
@@ -158,36 +158,41 @@ def encode_kept(
     return out, len(missing)
 
 
-def _place(encoder: Encoder, role: Role) -> Path:
+def _place(encoder: Encoder, role: Role | None) -> Path:
     return cache_folder() / "evaluation" / f"{encoder.identity[:32]}-{role}.vectors"
 
 
 def _encode_missing(
-    encoder: Encoder, texts: list[str], role: Role, progress: Progress, file: VectorFile, report: EncodeReport
+    encoder: Encoder, texts: list[str], role: Role | None, progress: Progress, file: VectorFile, report: EncodeReport
 ) -> Dense:
     out = np.zeros((len(texts), file.dimensions), np.float32)
-    waiting: list[NDArray[np.int64]] = []
-
-    def keep() -> None:
-        if waiting:
-            chosen = np.concatenate(waiting)
-            file.add([text_key(texts[i]) for i in chosen.tolist()], out[chosen])
-            waiting.clear()
-
-    try:
-        for positions, vectors in _batches(encoder, texts, role, report):
-            out[positions] = vectors
-            waiting.append(np.asarray(positions, np.int64))
-            progress.advance(len(positions))
-            if sum(map(len, waiting)) >= FLUSH:
-                keep()
-    finally:
-        keep()
+    for positions, vectors in _keeping(encoder, texts, role, file, report):
+        out[positions] = vectors
+        progress.advance(len(positions))
     return out
 
 
+def _keeping(
+    encoder: Encoder, texts: list[str], role: Role | None, file: VectorFile, report: EncodeReport
+) -> Iterator[tuple[NDArray[np.int64], Dense]]:
+    """Yield positions and vectors as they are made, and keep them a few at a time; the last ones at the very end."""
+    keys: list[bytes] = []
+    waiting: list[Dense] = []
+    try:
+        for positions, vectors in _batches(encoder, texts, role, report):
+            keys += [text_key(texts[i]) for i in positions.tolist()]
+            waiting.append(vectors)
+            if len(keys) >= FLUSH:
+                file.add(keys, np.concatenate(waiting))
+                keys, waiting = [], []
+            yield positions, vectors
+    finally:
+        if keys:
+            file.add(keys, np.concatenate(waiting))
+
+
 def _batches(
-    encoder: Encoder, texts: list[str], role: Role, report: EncodeReport
+    encoder: Encoder, texts: list[str], role: Role | None, report: EncodeReport
 ) -> Iterator[tuple[NDArray[np.int64], Dense]]:
     """Yield positions and vectors as they are made."""
     own = getattr(encoder, "encode_batches", None)
@@ -198,3 +203,71 @@ def _batches(
         part = texts[start : start + STEP]
         vectors = np.asarray(encoder.encode(part, role=role, report=report), np.float32)
         yield np.arange(start, start + len(part)), vectors
+
+
+class KeptVectors:
+    """A slow encoder whose vectors are kept as they are made; everything else is the encoder's own.
+
+    Parameters
+    ----------
+    encoder
+        A slow encoder of dense vectors.
+
+    Attributes
+    ----------
+    taken
+        Vectors that were there already.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.taken = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    def encode(
+        self, inputs: str | Iterable[str], *, role: Role | None = None, instruction: str | None = None,
+        report: EncodeReport | None = None,
+    ) -> Vectors:  # fmt: skip
+        """Encode as the encoder does, taking what is kept."""
+        if instruction is not None:
+            return self._encoder.encode(inputs, role=role, instruction=instruction, report=report)
+        texts = [inputs] if isinstance(inputs, str) else list(inputs)
+        out = np.zeros((len(texts), int(self._encoder.dimensions)), np.float32)  # type: ignore[attr-defined]
+        for positions, vectors in self.encode_batches(texts, role=role, report=report):
+            out[positions] = vectors
+        return out
+
+    def encode_batches(
+        self, inputs: Iterable[str], *, role: Role | None = None, report: EncodeReport | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], Dense]]:
+        """Yield positions and vectors: first what is kept, then batches as they are made."""
+        texts, own = list(inputs), EncodeReport() if report is None else report
+        file = VectorFile(_place(self._encoder, role), int(self._encoder.dimensions))  # type: ignore[attr-defined]
+        found = file.find([text_key(text) for text in texts])
+        there = ~np.isnan(found[:, 0]) if len(texts) else np.zeros(0, np.bool_)
+        known, missing = np.flatnonzero(there), np.flatnonzero(~there)
+        if len(known):
+            self.taken += len(known)
+            cut = cut_report(self._encoder, [texts[i] for i in known.tolist()])
+            own.add(**cut.to_dict())
+            yield known, found[known]
+        if len(missing):
+            for positions, vectors in _keeping(self._encoder, [texts[i] for i in missing.tolist()], role, file, own):
+                yield missing[positions], vectors
+
+
+def cut_report(encoder: Encoder, texts: Sequence[str]) -> EncodeReport:
+    """Count what the window cuts, without encoding."""
+    report = EncodeReport()
+    window, tokenizer = getattr(encoder, "window", 0), getattr(encoder, "tokenizer", None)
+    if not window or tokenizer is None:
+        return EncodeReport(texts=len(texts))
+    for start in range(0, len(texts), 4096):
+        full = tokenizer(texts[start : start + 4096]).full
+        lost = np.maximum(full - window, 0)
+        report.add(
+            texts=len(full), tokens=int(full.sum()), cut=int((lost > 0).sum()), lost=int(lost.sum()), window=window
+        )
+    return report

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from isogloss.arrays import Similarity
 from isogloss.protocols import EncodeReport, Silent
-from isogloss.workflows.vector_cache import VectorFile, encode_kept, text_key
+from isogloss.workflows.vector_cache import KeptVectors, VectorFile, encode_kept, text_key
 
 
 class Slow:
@@ -61,6 +61,18 @@ def test_a_stopped_run_goes_on():
     _, count = kept(again, texts)
     assert count == 13
     assert again.seen == texts[7:]
+
+
+def test_tasks_go_on_too():
+    """The encoder that tasks are given keeps what it makes, and is the encoder in all else."""
+    texts = [f"text {'x' * i}" for i in range(20)]
+    stopped = KeptVectors(Slow(stop_after=7))
+    with pytest.raises(KeyboardInterrupt):
+        stopped.encode(texts)
+    again = KeptVectors(Slow())
+    assert again.encode(texts)[:, 0].tolist() == [float(len(text)) for text in texts]
+    assert (again.taken, len(again.seen), again.kind) == (7, 13, "dense")
+    assert again.encode([]).shape == (0, 3)
 
 
 def test_nothing_to_encode():
