@@ -48,7 +48,7 @@ CARD = Card(
         "5,000 background sentences; four downstream tasks with 600 training texts each",
     ),
 )  # fmt: skip
-DOWNSTREAM = ("questions", "films", "news", "intents")
+_DOWNSTREAM = ("questions", "films", "news", "intents")
 
 
 def make(pairs: Any, background: Any, *, threshold: float = 4.0) -> RankedPositives:
@@ -77,7 +77,7 @@ def check(lab: Lab) -> Evidence:
     @cache
     def downstream() -> NDArray[np.float64]:
         draw = lab.rng(lab.runs(1)[0], "downstream")
-        parts = {role: (lab.data(role, "train"), lab.data(role, "test")) for role in DOWNSTREAM}
+        parts = {role: (lab.data(role, "train"), lab.data(role, "test")) for role in _DOWNSTREAM}
         tasks = {role: split_task(*both, draw=draw, most=750, most_test=400) for role, both in parts.items()}
         return np.array([probe_tasks(model, tasks, strengths=(0.01,)).value() for _, model in models])
 

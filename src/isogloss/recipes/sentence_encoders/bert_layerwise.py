@@ -38,7 +38,7 @@ CARD = Card(
         "no tuning on inference data, no passage ranking, no cross-encoder",
     ),
 )
-PROBED = ("sentence_length", "word_content", "past_present", "subj_number")
+_PROBED = ("sentence_length", "word_content", "past_present", "subj_number")
 
 
 def make(
@@ -59,7 +59,7 @@ def check(lab: Lab) -> Evidence:
 
     @cache
     def tasks(run: Run) -> dict[str, ProbedTask]:
-        parts = {name: [lab.data("probing", f"{name}.{part}") for part in ("train", "test")] for name in PROBED}
+        parts = {name: [lab.data("probing", f"{name}.{part}") for part in ("train", "test")] for name in _PROBED}
         parts["trec"] = [lab.data("questions", part) for part in ("train", "test")]
         return {name: split_task(*both, draw=lab.rng(run, "probe", name), most=1000) for name, both in parts.items()}
 
