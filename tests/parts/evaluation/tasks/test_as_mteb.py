@@ -31,6 +31,11 @@ SINGLE = 3e-6
 """mteb subtracts and squares in float32 where it does not ask the model itself."""
 
 
+@pytest.fixture(autouse=True)
+def needs_mteb():
+    pytest.importorskip("mteb")
+
+
 @pytest.fixture(scope="module")
 def static():
     return load_encoder("static")
