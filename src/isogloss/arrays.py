@@ -169,6 +169,7 @@ class Similarity(Enum):
     def __call__(self, a: Vectors, b: Vectors) -> Dense:
         """Return the ``(n, m)`` matrix of similarities of ``a`` (n) and ``b`` (m)."""
         if isinstance(a, CSR) and isinstance(b, CSR):
+            a, b = _shared_columns(a, b)
             product = (a.tocsr() @ b.tocsr().T).toarray()
             return np.asarray(product, np.float32)
         if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
@@ -179,6 +180,13 @@ class Similarity(Enum):
             raise TypeError(f"{self.value} similarity is computed by its index, not between dense vectors")
         charge(multiply_adds=a.shape[0] * b.shape[0] * a.shape[1], bytes_read=b.nbytes)
         return np.asarray(a @ b.T, np.float32)
+
+
+def _shared_columns(a: CSR, b: CSR) -> tuple[CSR, CSR]:
+    """Return both with the columns that either uses numbered from 0: hashed ones are too many for a product."""
+    used = np.unique(np.concatenate([a.indices, b.indices]))
+    first, second = (CSR(one.offsets, np.searchsorted(used, one.indices), one.values, len(used)) for one in (a, b))
+    return first, second
 
 
 @dataclass(slots=True)

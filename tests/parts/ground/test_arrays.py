@@ -135,3 +135,10 @@ def test_the_ledger_survives_an_error_and_is_its_threads_own():
         other.start()
         other.join()
     assert outer.multiply_adds == 7
+
+
+def test_similarity_of_hashed_columns():
+    wide = 2**63 - 1
+    a = CSR(np.array([0, 2]), np.array([5, 2**62]), np.array([2.0, 3.0], np.float32), wide)
+    b = CSR(np.array([0, 1, 3]), np.array([2**62, 5, 7]), np.array([4.0, 1.0, 9.0], np.float32), wide)
+    assert Similarity.DOT(a, b).tolist() == [[12.0, 2.0]]
