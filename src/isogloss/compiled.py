@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -96,6 +97,7 @@ def inline(function: Callable[P, R]) -> Callable[P, R]:
 
 
 _pending: list[Callable[..., Any]] = []
+_compiling = threading.RLock()
 
 
 def _compile(function: Callable[P, R], fastmath: bool, allocates: bool) -> Callable[P, R]:
@@ -110,10 +112,11 @@ def _compile(function: Callable[P, R], fastmath: bool, allocates: bool) -> Calla
     options: dict[str, Any] = {"nogil": True, "fastmath": fastmath} | ({} if allocates else {"_nrt": False})
     if folder is None:
         return cast("Callable[P, R]", numba.njit(**options)(function))
-    before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
-    try:
-        return cast("Callable[P, R]", numba.njit(cache=True, **options)(function))
-    except RuntimeError:  # Numba caches functions of files only, not of a prompt or a doctest
-        return cast("Callable[P, R]", numba.njit(**options)(function))
-    finally:
-        config.CACHE_DIR = before
+    with _compiling:  # Numba's setting is one for all threads: taken back by another, the cache would lie in "./"
+        before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
+        try:
+            return cast("Callable[P, R]", numba.njit(cache=True, **options)(function))
+        except RuntimeError:  # Numba caches functions of files only, not of a prompt or a doctest
+            return cast("Callable[P, R]", numba.njit(**options)(function))
+        finally:
+            config.CACHE_DIR = before
