@@ -193,3 +193,10 @@ def test_a_planted_fault_is_found(tmp_path, rule, old, new):
     assert old in GOOD
     faults = rule(planted(tmp_path, GOOD.replace(old, new, 1)))
     assert len(faults) >= 1
+
+
+def test_the_example_of_the_documentation_keeps_the_contract(tmp_path, root):
+    page = (root / "docs" / "lab.md").read_text(encoding="utf-8")
+    text = re.search(r"```python\n(.*?)```", page, re.DOTALL).group(1)
+    recipe = planted(tmp_path, text, "space_analysis/common_shift.py")
+    assert [fault for rule in RULES for fault in rule(recipe)] == []
