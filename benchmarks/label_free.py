@@ -5,7 +5,8 @@ by the human questions, and by questions that ``make_questions`` makes from the 
 *separated* where the sign-flip test on the human questions gives p < .05. Reported: the share of separated pairs that
 the made questions order the same way; pairs *contradicted*, where both 95 % bootstrap intervals of the difference
 exclude zero on opposite sides; and Kendall's tau of the two orders beside the tau between random halves of the human
-questions. Ablations: each kind alone, without the filter, without the weights.
+questions. A made question has one right document; *its topic* counts the ten documents whose other words are nearest
+to it, too. Ablations (one document): each kind alone, without the filter, without the weights.
 
 The way of making questions was chosen on the collections of ``CHOOSE`` and fixed before these four were looked at;
 ``docs/questions.md`` tells how often they were read. SciFact is cut to its judged documents and others at random,
@@ -31,7 +32,7 @@ from isogloss.corpus.judgements import RankedRun
 from isogloss.evaluation.metrics.ranking import measure
 from isogloss.evaluation.sample import Sample
 from isogloss.evaluation.statistics.bootstrap import resample
-from isogloss.mining.questions.decide import decide_words_against_meaning
+from isogloss.mining.questions.decide import decide, decide_words_against_meaning
 from isogloss.mining.questions.make import make_questions
 from isogloss.mining.questions.question import QuestionSet
 from isogloss.protocols import Record
@@ -156,10 +157,20 @@ def _sure(draws: Mapping[str, NDArray[np.float64]], pair: tuple[str, str]) -> in
     return 1 if low > 0 else -1 if high < 0 else 0
 
 
-def ask(records: list[Record], made: QuestionSet, store: VectorStore) -> Scores:
-    """Search the documents, without what was held out, for every made question by every system."""
+def ask(records: list[Record], made: QuestionSet, store: VectorStore) -> tuple[Scores, Scores]:
+    """Search the documents without what was held out; score with one right document, and with the related ones."""
     hits = search_all(made.searched(records), [question.text for question in made.questions], store)
-    return scored(hits, records, made.qrels())
+    return scored(hits, records, made.qrels()), scored(hits, records, made.qrels(topic=True))
+
+
+def believed(human: Scores, made: QuestionSet, scores: Scores) -> dict[str, int]:
+    """Count the separated pairs that the verdict calls decided, and those among them that it orders as people did."""
+    found = {"decided": 0, "right": 0}
+    for (first, second), sign in separated(human).items():
+        verdict = decide(made, scores[first], scores[second])
+        found["decided"] += verdict.decided
+        found["right"] += verdict.decided and verdict.whole.sign == sign
+    return found
 
 
 def part(made: QuestionSet, scores: Scores, kind: str) -> tuple[QuestionSet, Scores]:
@@ -173,7 +184,7 @@ def prove(name: str, most: int, store: VectorStore, quick: bool) -> dict[str, An
     records, queries, qrels = documents_of(name, most)
     human = scored(search_all(records, queries, store), records, qrels)
     made = make_questions(records)
-    scores = ask(records, made, store)
+    scores, topical = ask(records, made, store)
     verdict = decide_words_against_meaning(made, scores, LEXICAL)
     found: dict[str, Any] = {
         "set": name, "documents": len(records), "human_questions": len(queries), "notes": made.notes,
@@ -185,7 +196,7 @@ def prove(name: str, most: int, store: VectorStore, quick: bool) -> dict[str, An
     found["ablations"] = ablations(made, (human, scores))
     if not quick:
         loose = make_questions(records, filtered=False)
-        found["ablations"]["without filter"] = agreement(human, loose, ask(records, loose, store))
+        found["ablations"]["without filter"] = agreement(human, loose, ask(records, loose, store)[0])
     return found
 
 
@@ -204,15 +215,20 @@ def markdown(document: Mapping[str, Any]) -> str:
     """Write the tables."""
     lines = ["# Questions without labels against human labels", ""]
     lines += [f"{document['systems']} systems, nDCG@10. Separated: sign-flip p < .05 on the human questions.", ""]
-    head = "| set | documents | human questions | made | pairs separated | ordered the same | contradicted | tau |"
+    head = "| set | documents | human questions | right answers | pairs separated | ordered the same | contradicted | tau |"
     lines += [head + " split-half tau of human labels |", "|---" * 9 + "|"]
     for one in document["collections"]:
-        got, half = one["result"], one["split_half_tau"]
-        lines.append(
-            f"| {one['set']} | {one['documents']} | {one['human_questions']} | {got['questions']} | {got['separated']} "
-            f"| {got['agree']:.3f} | {got['contradicted']} | {got['tau']:.2f} "
-            f"| {half[0]:.2f} [{half[1]:.2f}, {half[2]:.2f}] |"
-        )
+        half = one["split_half_tau"]
+        for answers, got in (("one document", one["result"]), ("its topic", one["topic"])):
+            lines.append(
+                f"| {one['set']} | {one['documents']} | {one['human_questions']} | {answers} | {got['separated']} "
+                f"| {got['agree']:.3f} | {got['contradicted']} | {got['tau']:.2f} "
+                f"| {half[0]:.2f} [{half[1]:.2f}, {half[2]:.2f}] |"
+            )
+    told = ", ".join(
+        f"{one['set']} {one['believed']['right']} of {one['believed']['decided']}" for one in document["collections"]
+    )
+    lines += ["", f"Pairs that the verdict calls decided and that people order the same way: {told}."]
     rows = list(dict.fromkeys(row for one in document["collections"] for row in one.get("ablations", {})))
     if rows:
         names = [one["set"] for one in document["collections"]]

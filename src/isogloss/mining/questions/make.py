@@ -19,6 +19,7 @@ from isogloss.mining.questions.keyphrases import keyphrase_questions
 from isogloss.mining.questions.leads import lead_questions
 from isogloss.mining.questions.overlap import real_mix_weights
 from isogloss.mining.questions.question import Question, QuestionSet
+from isogloss.mining.questions.related import related_documents
 from isogloss.mining.questions.titles import title_questions
 from isogloss.mining.questions.vocabulary import Vocabulary
 from isogloss.mining.questions.written import Ask, written_questions
@@ -151,10 +152,13 @@ def _finished(
         left = f"{titles.get(record.id, record.title)} {held_out.get(record.id, record.text)}"
         overlaps.append(vocabulary.overlap(draft.text, left))
     weights = real_mix_weights(overlaps).tolist() if weighted else [1.0] * len(pairs)
-    questions = [
-        Question(f"{draft.kind}-{number}", draft.text, kept[position].id, draft.kind, draft.span, overlap, weight)
-        for number, ((position, draft), overlap, weight) in enumerate(zip(pairs, overlaps, weights, strict=True), 1)
-    ]
+    texts = [f"{record.title} {record.text}".strip() for record in kept]
+    questions = []
+    for number, ((position, draft), overlap, weight) in enumerate(zip(pairs, overlaps, weights, strict=True), 1):
+        near = related_documents(vocabulary, texts, position, draft.text)
+        related = tuple(kept[other].id for other in near)
+        name, document = f"{draft.kind}-{number}", kept[position].id
+        questions.append(Question(name, draft.text, document, draft.kind, draft.span, overlap, weight, related))
     if len(questions) < count:
         notes.append(f"only {len(questions)} of {count} questions could be made from {len(kept)} documents")
     if chosen.refused:

@@ -35,6 +35,8 @@ class Question:
         Share of the question's words, weighted by their rarity, that occur in the document as it is searched.
     weight
         What the question counts in an average; the weights of a set have the mean 1.
+    related
+        Ids of documents about the same topic, by their other words; right answers where a topic is looked for.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Question:
     span: tuple[int, int] | None
     overlap: float
     weight: float = 1.0
+    related: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,18 @@ class QuestionSet:
         """Return the text of each question by its id."""
         return {question.id: question.text for question in self.questions}
 
-    def qrels(self) -> dict[str, dict[str, float]]:
-        """Return the judgements: each question has one relevant document."""
-        return {question.id: {question.document: 1.0} for question in self.questions}
+    def qrels(self, *, topic: bool = False) -> dict[str, dict[str, float]]:
+        """Return the judgements: each question has one relevant document.
+
+        Parameters
+        ----------
+        topic
+            Count the related documents as relevant, too: for people who look for everything about a topic.
+        """
+        return {
+            question.id: dict.fromkeys((question.document, *(question.related if topic else ())), 1.0)
+            for question in self.questions
+        }
 
     def weights(self) -> dict[str, float]:
         """Return the weight of each question by its id."""
@@ -210,5 +222,14 @@ class QuestionSet:
         if not text.strip() or weight < 0:
             raise ValueError("a question needs a text and a weight that is not negative")
         self.questions.append(
-            Question(str(row["id"]), text, str(row["document"]), str(row["kind"]), span, overlap, weight)
+            Question(
+                str(row["id"]),
+                text,
+                str(row["document"]),
+                str(row["kind"]),
+                span,
+                overlap,
+                weight,
+                tuple(map(str, row.get("related", ()))),
+            )
         )

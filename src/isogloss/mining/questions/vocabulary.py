@@ -49,6 +49,7 @@ class Vocabulary:
         self._known, starts = np.unique(hashes[order], return_index=True)
         self._starts = np.append(starts, len(hashes)).astype(np.int64)
         self._found: dict[str, int | None] = {}
+        self._lengths: NDArray[np.float64] | None = None
         frequency = np.diff(self._starts)
         self._rarity = np.log1p((self.documents - frequency + 0.5) / (frequency + 0.5))
         self._highest = float(np.log1p((self.documents + 0.5) / 0.5))
@@ -88,6 +89,24 @@ class Vocabulary:
                 covered[self._owners[self._starts[at] : self._starts[at + 1]]] += self.rarity(word)
         total = sum(map(self.rarity, words))
         return covered / total if total else covered
+
+    def cosines(self, words: Sequence[str]) -> NDArray[np.float64]:
+        """Return for each document the cosine, but for a factor equal for all, with distinct words: ``(n,)``.
+
+        Words count once and weigh their rarity; words that say nothing do not count in a document's length.
+        """
+        if self._lengths is None:
+            frequency = np.diff(self._starts)
+            weights = np.where(frequency <= max(_FEW, _FREQUENT * self.documents), self._rarity**2, 0.0)
+            weights[[at for at in map(self._find, self._functional) if at is not None]] = 0.0
+            squares = np.bincount(self._owners, np.repeat(weights, frequency), self.documents)
+            self._lengths = np.sqrt(squares) + 1e-9
+        found = np.zeros(self.documents)
+        for word in words:
+            at = self._find(word)
+            if at is not None:
+                found[self._owners[self._starts[at] : self._starts[at + 1]]] += self._rarity[at] ** 2
+        return np.asarray(found / self._lengths, np.float64)
 
     def overlap(self, question: str, document: str) -> float:
         """Return the share of the question's words, weighted by rarity, that occur in a text; 0 without words."""
