@@ -188,7 +188,8 @@ def prove(name: str, most: int, store: VectorStore, quick: bool) -> dict[str, An
     verdict = decide_words_against_meaning(made, scores, LEXICAL)
     found: dict[str, Any] = {
         "set": name, "documents": len(records), "human_questions": len(queries), "notes": made.notes,
-        "result": agreement(human, made, scores), "split_half_tau": split_half(human),
+        "result": agreement(human, made, scores),
+        "topic": agreement(human, made, topical), "believed": believed(human, made, scores), "split_half_tau": split_half(human),
         "verdict": verdict.reason if verdict else "",
         "human": {system: round(value, 4) for system, value in means(human).items()},
         "made": {system: round(v, 4) for system, v in means(scores, np.array(list(made.weights().values()))).items()},
@@ -215,8 +216,8 @@ def markdown(document: Mapping[str, Any]) -> str:
     """Write the tables."""
     lines = ["# Questions without labels against human labels", ""]
     lines += [f"{document['systems']} systems, nDCG@10. Separated: sign-flip p < .05 on the human questions.", ""]
-    head = "| set | documents | human questions | right answers | pairs separated | ordered the same | contradicted | tau |"
-    lines += [head + " split-half tau of human labels |", "|---" * 9 + "|"]
+    head = "| set | documents | human questions | right answers | pairs separated | ordered the same | contradicted |"
+    lines += [head + " tau | split-half tau of human labels |", "|---" * 9 + "|"]
     for one in document["collections"]:
         half = one["split_half_tau"]
         for answers, got in (("one document", one["result"]), ("its topic", one["topic"])):
