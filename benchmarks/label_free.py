@@ -189,7 +189,8 @@ def prove(name: str, most: int, store: VectorStore, quick: bool) -> dict[str, An
     found: dict[str, Any] = {
         "set": name, "documents": len(records), "human_questions": len(queries), "notes": made.notes,
         "result": agreement(human, made, scores),
-        "topic": agreement(human, made, topical), "believed": believed(human, made, scores), "split_half_tau": split_half(human),
+        "topic": agreement(human, made, topical), "believed": believed(human, made, scores),
+        "split_half_tau": split_half(human),
         "verdict": verdict.reason if verdict else "",
         "human": {system: round(value, 4) for system, value in means(human).items()},
         "made": {system: round(v, 4) for system, v in means(scores, np.array(list(made.weights().values()))).items()},
