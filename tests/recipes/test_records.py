@@ -110,11 +110,16 @@ def test_numbers_that_are_none_are_null_in_a_record():
 
 
 def test_missing_data_is_not_run_and_a_wrong_check_is_broken(plant_recipe, cache):
-    root = plant_recipe({"needs": "treated = lab.data('base')", "wrong": "return 3", "bad": "lab.data('speech')"})
-    done = {key: run_check(find(key, root)) for key in ("needs", "wrong", "bad")}
+    root = plant_recipe(
+        {"needs": "treated = lab.data('base')", "wrong": "return 3", "bad": "lab.data('speech')", "bug": "1 / 0"}
+    )
+    done = {key: run_check(find(key, root)) for key in ("needs", "wrong", "bad", "bug")}
     assert (done["needs"].verdict, done["needs"].broken) == ("not run", "")
     assert "no evidence" in done["wrong"].broken
     assert "speech" in done["bad"].broken
+    assert "ZeroDivisionError" in done["bug"].broken
+    with pytest.raises(ZeroDivisionError):
+        run_check(find("bug", root), Plan(debug=True))
     with pytest.raises(UsageError, match="no role sts"):
         run_check(find("needs", root), Plan(swap={"sts": "x"}))
 

@@ -79,6 +79,8 @@ class Plan:
         Keep readings on disk, so that a stopped check goes on.
     threads
         Of models.
+    debug
+        Let errors of the check through instead of reporting them.
     """
 
     swap: Mapping[str, str] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class Plan:
     sabotage: bool = False
     keep: bool = True
     threads: int | None = None
+    debug: bool = False
 
 
 def load(entry: Entry) -> Any:
@@ -135,6 +138,11 @@ def run_check(entry: Entry, plan: Plan | None = None, *, progress: Progress | No
         return Checked(card.slug, "not run", f"{error.what}: {error.why}".rstrip(": "))
     except IsoglossError as error:
         return Checked(card.slug, "not run", str(error), broken=f"the check fails: {error.what} ({error.why})")
+    except Exception as error:
+        if plan.debug:
+            raise
+        said = f"{type(error).__name__}: {error}"
+        return Checked(card.slug, "not run", said, broken=f"the check breaks: {said} (--debug shows where)")
     swaps = [_played(entry, plan, lab, evidence, swap) for swap in SWAPS] if plan.sabotage else []
     record = record_of(entry, evidence, roles=role_hashes(lab), swaps=swaps, exposure=exposures(lab.roles))
     broken = "" if not plan.sabotage else unshaken(evidence, swaps)

@@ -6,7 +6,7 @@ import json
 import math
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -181,8 +181,3 @@ def write_record(folder: Path, record: dict[str, Any]) -> Path:
     partial.write_text(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     partial.replace(path)
     return path
-
-
-def full_record(evidence: Evidence) -> dict[str, Any]:
-    """Return everything of an evidence, unrounded."""
-    return asdict(evidence)

@@ -324,8 +324,3 @@ class Lab:
         """
         setting = Setting(self.bench, self.runs, self.seeds, self.most, self.smoke, self.swap)
         return weigh(setting, primary, guards, immune or {})
-
-
-def empty_lab(card: Card, **settings: Any) -> Lab:
-    """Return a Lab for a card with its own roles; for tests and notebooks."""
-    return Lab(card, dict(card.needs), **settings)

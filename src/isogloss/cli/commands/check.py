@@ -47,7 +47,7 @@ def run(options: Namespace, console: Console) -> int:
 
     plan = Plan(
         swap=_swaps(options.swap), first_seed=options.first_seed, seeds=options.seeds, smoke=options.smoke,
-        sabotage=options.sabotage, keep=not options.fresh, threads=options.threads,
+        sabotage=options.sabotage, keep=not options.fresh, threads=options.threads, debug=options.debug,
     )  # fmt: skip
     found: list[Checked] = []
     for entry in _chosen(options):
