@@ -179,6 +179,13 @@ def test_options_that_contradict_each_other(collection: Path, run: Callable) -> 
     assert "isogloss add" in ran.err
 
 
+def test_options_that_do_not_act_are_said(collection: Path, run: Callable) -> None:
+    ran = run("eval", *JUDGED, "--compare", "words", "--ids", "a", "b")
+    assert ran.code == 0
+    assert "--ids says nothing about the documents of an index" in ran.err
+    assert "warning" not in run("eval", *JUDGED, "--compare", "words").err.replace("qrels", "")
+
+
 def test_a_dry_run_says_what_would_be_encoded(collection: Path, run: Callable) -> None:
     ran = run("eval", *JUDGED, "--compare", "words,words:en", "--dry-run")
     assert "words: its vectors of the index are used" in ran.out

@@ -186,7 +186,7 @@ def assemble(
     """
     samples, comparisons = score(runs, judged, request)
     systems = list(runs)
-    baseline = _baseline(request, systems)
+    baseline = baseline_of(request, systems)
     main = samples[comparisons[0].metric]
     order = judged_queries(judged.qrels)
     duels = [
@@ -200,7 +200,14 @@ def assemble(
     return Evaluated(report, samples, dict(runs))
 
 
-def _baseline(request: Request, systems: Sequence[str]) -> str:
+def baseline_of(request: Request, systems: Sequence[str]) -> str:
+    """Return the system that the others are compared with: the one named, else the first.
+
+    Raises
+    ------
+    UsageError
+        Where the one named is not among them.
+    """
     wanted = request.baseline
     if wanted and wanted not in systems:
         raise UsageError(

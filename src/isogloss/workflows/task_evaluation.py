@@ -8,6 +8,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, cast
 
+import numpy as np
+
 from isogloss.corpus.examples import Splits
 from isogloss.errors import UsageError
 from isogloss.evaluation.datasets.card import DataCard, View, card
@@ -18,7 +20,7 @@ from isogloss.evaluation.sample import Sample
 from isogloss.protocols import Encoder, EncodeReport, Progress
 from isogloss.workflows.bench import Models
 from isogloss.workflows.requests import Evaluated, Request
-from isogloss.workflows.scoring import check_draws, run_file
+from isogloss.workflows.scoring import baseline_of, check_draws, run_file
 from isogloss.workflows.systems import EncoderPlan, parse_systems
 from isogloss.workflows.vector_cache import KeptVectors
 
@@ -59,18 +61,14 @@ def run(request: Request, threads: int | None, progress: Progress) -> Evaluated:
             for label, encoder in encoders.items()
         }
     comparisons = [_compare(name, found, request) for name, found in results.items()]
-    notes = (
-        [note for task in chosen for note in _seen(task, list(encoders))]
-        + _cuts(results)
-        + _odd(comparisons)
-        + _taken(encoders)
-    )
+    notes = [note for task in chosen for note in _seen(task, list(encoders))]
+    notes += [*_other_metric(comparisons, results), *_cuts(results), *_odd(comparisons), *_taken(encoders)]
     settings = [describe(label, encoder) for label, encoder in encoders.items()]
     metrics = {one.metric: one.metric.partition(" ")[2].replace("_", " ") for one in comparisons}
     report = Report(
         f"{', '.join(encoders)} on {len(chosen)} task{'s' if len(chosen) > 1 else ''}",
         comparisons if len(encoders) > 1 else [],
-        next(iter(encoders)),
+        baseline_of(request, list(encoders)),
         tasks=[_system_task(label, found[label], one) for found, one in zip(results.values(), comparisons, strict=True)
                for label in encoders],
         notes=notes,
@@ -157,12 +155,35 @@ def _hash(task: Chosen) -> DataHash:
 
 
 def _main(found: dict[str, TaskResult]) -> dict[str, Sample]:
-    """Return the main samples of all models; a metric that one of them lacks gives way to one that all have."""
-    main = next(iter(found.values())).main
-    if not all(main in result.samples for result in found.values()):
-        shared = [name for name in next(iter(found.values())).samples if all(name in r.samples for r in found.values())]
-        main = shared[0]
-    return {label: result.samples[main] for label, result in found.items()}
+    """Return the samples that all models are compared by: the main metric's, where they measured the same items.
+
+    Some metrics take the best of several similarities, of which a sparse model knows fewer; then the first metric that
+    all of them measured alike is taken.
+
+    Raises
+    ------
+    UsageError
+        Where there is none.
+    """
+    first = next(iter(found.values()))
+    for name in (first.main, *first.samples):
+        samples = {label: result.samples[name] for label, result in found.items() if name in result.samples}
+        if len(samples) == len(found) and len({np.shape(one.items) for one in samples.values()}) == 1:
+            return samples
+    raise UsageError(
+        f"{', '.join(found)} cannot be compared on {first.task}", "no metric was measured on the same items for all",
+        "judge them one by one",
+    )  # fmt: skip
+
+
+def _other_metric(comparisons: Sequence[Comparison], results: Mapping[str, dict[str, TaskResult]]) -> list[str]:
+    """Say where models are compared by another metric than the task's own."""
+    notes = []
+    for one, found in zip(comparisons, results.values(), strict=True):
+        metric, main = one.metric.partition(" ")[2], next(iter(found.values())).main
+        if metric != main:
+            notes.append(f"{one.metric.partition(' ')[0]}: compared by {metric}; {main} was not measured alike for all")
+    return notes
 
 
 def _compare(name: str, found: dict[str, TaskResult], request: Request) -> Comparison:

@@ -32,6 +32,21 @@ EPILOG = (
 )
 
 
+UNUSED: dict[Kind, tuple[str, ...]] = {
+    "tasks": ("qrels", "queries", "beir", "ids", "metric", "model_name"),
+    "runs": ("beir", "compare", "ids", "model_name"),
+    "vectors": ("beir", "compare", "model_name"),
+    "endpoint": ("ids",),
+    "index": ("ids", "model_name"),
+    "questions": ("ids", "model_name"),
+}
+"""Options that do not act on an evaluation of this kind; naming one is answered with a warning."""
+UNUSED_WITH: dict[Kind, str] = {
+    "tasks": "tasks, which have their own data and metrics", "runs": "runs", "vectors": "vectors",
+    "endpoint": "a server", "index": "the documents of an index", "questions": "questions made from documents",
+}  # fmt: skip
+
+
 def configure(parser: ArgumentParser) -> None:
     """Add the verb's own arguments."""
     parser.add_argument("model", nargs="*", metavar="MODEL", help="with --tasks: the models to judge (static)")
@@ -55,6 +70,9 @@ def run(options: Namespace, console: Console) -> int:
     """Evaluate, print, write what was asked for, and fail where a condition does."""
     gates = gates_of(options)
     request = _request(options)
+    for name in UNUSED[request.kind]:
+        if getattr(options, name):
+            console.warn(f"--{name.replace('_', '-')} says nothing about {UNUSED_WITH[request.kind]} and is not used")
     return show(request, gates, options, console, "eval")
 
 
@@ -73,7 +91,7 @@ def _request(options: Namespace) -> Request:
         ids=tuple(options.ids or ()),
         endpoint=options.endpoint or "",
         model=options.model_name,
-        systems=tuple(options.model if kind == "tasks" else options.compare or ()),
+        systems=(*options.model, *(options.compare or ())),
         tasks=tuple(options.tasks or ()),
         metrics=metrics_of(options),
         baseline=options.baseline or "",
