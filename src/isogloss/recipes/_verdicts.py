@@ -152,9 +152,9 @@ def cheap(d: Measured, ratios: Sequence[float], factor: float, margin: float, co
     ('holds', 'refuted here')
     """
     cost = f"{min(ratios):.3g} to {max(ratios):.3g} times cheaper, {factor:g} is claimed"
-    if max(ratios) < factor:
+    if all(ratio < factor for ratio in ratios):
         return "refuted here", cost
-    if min(ratios) < factor:
+    if not all(ratio >= factor for ratio in ratios):
         return "inconclusive", cost
     word, why = no_loss(d, margin, control_seen, both_ways=False)
     return word, f"{cost}; {why}"
@@ -168,7 +168,7 @@ def invariant(errors: Sequence[float], broken: Sequence[float] | None, within: f
     >>> invariant([0.0, 1e-9], [0.3], 1e-6)[0], invariant([0.0], [0.0], 1e-6)[0], invariant([0.1], None, 1e-6)[0]
     ('holds', 'inconclusive', 'refuted here')
     """
-    worst = max(errors)
+    worst = max(errors, key=lambda error: math.inf if math.isnan(error) else error)  # no number is the worst
     if not worst <= within:
         return "refuted here", f"the greatest error is {worst:.3g}, {within:g} is allowed"
     if broken is not None and not min(broken) > within:
