@@ -123,6 +123,7 @@ def test_truths_that_are_found(score, control, d, verdict):
         ([1.2, 1.9], (0.0, 0.005), True, "refuted here"),
         ([2.1, 3.0], (-0.05, 0.005), True, "refuted here"),
         ([2.1, 3.0], (0.0, 0.005), False, "inconclusive"),
+        ([2.1, math.nan], (0.0, 0.005), True, "inconclusive"),
     ],
 )
 def test_costs(ratios, d, seen, verdict):
@@ -130,8 +131,9 @@ def test_costs(ratios, d, seen, verdict):
 
 
 def test_invariants_that_are_no_number_are_broken():
-    assert rules.invariant([0.0, math.nan], None, 1.0)[0] != "holds" or math.isnan(max([0.0, math.nan]))
-    assert rules.invariant([math.nan], None, 1.0)[0] == "refuted here"
+    assert rules.invariant([0.0, math.nan], None, 1.0)[0] == "refuted here"
+    assert rules.invariant([math.nan, 0.0], None, 1.0)[0] == "refuted here"
+    assert rules.invariant([0.0], [math.nan], 1.0)[0] == "inconclusive"
     assert rules.invariant([0.0, math.inf], None, 1.0)[0] == "refuted here"
 
 
