@@ -75,7 +75,7 @@ def page(entry: Entry, stands: Standing) -> str:
     lines += [f"| {name} | {_cell(value)} |" for name, value in fields_of(entry, stands)]
     if stands.record is not None:
         lines += ["", "## Evidence", "", *_evidence_lines(stands.record)]
-    lines += ["", "## Run it", "", "```console", f"$ isogloss check {entry.card.slug}", "```", ""]
+    lines += ["", "## Run it", "", f"    isogloss check {entry.card.slug}", ""]
     return "\n".join(lines)
 
 
