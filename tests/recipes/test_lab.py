@@ -80,7 +80,8 @@ def test_arms_run_once_a_seed_whoever_asks(make_lab, arms):
     lab = make_lab(seeds=3, most=3)
     treated, control = arms.arm("treated", 0.04), arms.arm("control")
     first = lab.better(treated, control, arms.arm("placebo", 0.001), judge=arms.judge)
-    lab.evidence(first, [lab.reported(treated, judge=arms.judge, name="again")])
+    another = lambda scores: arms.judge(scores)  # noqa: E731
+    lab.evidence(first, [lab.reported(treated, judge=another, name="again")])
     assert arms.ran == {"treated": 3, "control": 3, "placebo": 3}
 
 

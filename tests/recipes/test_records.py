@@ -154,7 +154,7 @@ def test_the_headline_corrects_over_all_recipes(plant_recipe, cache, tmp_path):
     for slug, p, verdict in (("a", 0.01, "holds"), ("b", 0.03, "holds"), ("c", 0.2, "inconclusive")):
         fake(root, records, slug, p, verdict)
     fake(root, records, "d", 0.9, "refuted here")
-    found = headline(entries(root), records)
+    found = headline(entries(root), lambda entry: standing(entry, records))
     assert [row["p"] for row in found.rows] == [
         pytest.approx(0.04),
         pytest.approx(0.06),
@@ -171,7 +171,7 @@ def test_the_headline_corrects_over_all_recipes(plant_recipe, cache, tmp_path):
 def test_a_hold_on_seen_data_does_not_count_for_generalisation(plant_recipe, cache, tmp_path):
     root, records = plant_recipe({"a": "treated = make(0)"}), tmp_path / "records"
     fake(root, records, "a", 0.001, seen=["quora-pairs"])
-    found = headline(entries(root), records)
+    found = headline(entries(root), lambda entry: standing(entry, records))
     assert (found.survivors, found.unseen) == (["a"], [])
     assert found.rows[0]["seen"]
 
@@ -216,7 +216,7 @@ def test_a_page_shows_card_and_evidence(checked, monkeypatch):
     assert "not run" in made["other.md"]
     assert "[good-one](good-one.md)" in made["index.md"]
     entry.path.write_text(entry.path.read_text() + "\n")
-    assert "The code has changed since" in pages([Entry(entry.path, entry.card)])["good-one.md"]
+    assert pages([Entry(entry.path, entry.card)])["good-one.md"] == page  # stale, not red
 
 
 # -- sampling ---------------------------------------------------------------------------------------------------------

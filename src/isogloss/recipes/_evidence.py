@@ -39,19 +39,15 @@ class Standing:
     record: dict[str, Any] | None = None
 
 
-def standing(entry: Entry, records: Path | None = None, *, own: bool = True) -> Standing:
-    """Return the verdict that stands for a recipe: that of a fresh record, else a stale one.
+def committed(entry: Entry) -> Standing:
+    """Return what the committed record of a recipe says, fresh or not: pages do not change with every change of code."""
+    record = read_record(RECORDS / f"{entry.card.slug}.json")
+    return Standing("not run") if record is None else Standing(record["verdict"], record)
 
-    Parameters
-    ----------
-    entry
-        The recipe.
-    records
-        Folder of committed records; the checkout's where None.
-    own
-        Look at what this machine has found, too.
-    """
-    places = [RECORDS if records is None else records, *([evidence_folder()] if own else [])]
+
+def standing(entry: Entry, records: Path | None = None) -> Standing:
+    """Return the verdict that stands for a recipe: a fresh record, committed or of this machine, else a stale one."""
+    places = [RECORDS if records is None else records, evidence_folder()]
     found = [record for place in places if (record := read_record(place / f"{entry.card.slug}.json")) is not None]
     if not found:
         return Standing("not run")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from isogloss.recipes._catalogue import Entry
-from isogloss.recipes._evidence import standing
+from isogloss.recipes._evidence import Standing, standing
 
 LEVEL = 0.05
 
@@ -52,7 +51,7 @@ class Headline:
         )
 
 
-def headline(entries: Sequence[Entry], records: Path | None = None, *, own: bool = True) -> Headline:
+def headline(entries: Sequence[Entry], look: Callable[[Entry], Standing] = standing) -> Headline:
     """Return the verdicts of all recipes, those that hold corrected by Benjamini-Hochberg over every recipe with a p.
 
     A recipe whose finding has no p (``exact``, ``same`` ...) is judged by intervals alone and counts as it is.
@@ -61,15 +60,13 @@ def headline(entries: Sequence[Entry], records: Path | None = None, *, own: bool
     ----------
     entries
         The recipes.
-    records
-        Folder of committed records, the checkout's where None.
-    own
-        Look at what this machine has found, too.
+    look
+        Says what stands for a recipe.
     """
     from isogloss.evaluation.statistics.correction import benjamini_hochberg
 
     found = Headline()
-    standings = [(entry, standing(entry, records, own=own)) for entry in entries]
+    standings = [(entry, look(entry)) for entry in entries]
     fresh = {e.card.slug: s.record for e, s in standings if s.record is not None and s.verdict == s.record["verdict"]}
     with_p = [slug for slug, record in fresh.items() if record["p"] is not None]
     adjusted: Sequence[float] = list(benjamini_hochberg([fresh[slug]["p"] for slug in with_p])) if with_p else []

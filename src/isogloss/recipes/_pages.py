@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from isogloss.recipes._catalogue import Entry
-from isogloss.recipes._evidence import Standing, standing
+from isogloss.recipes._evidence import Standing, committed
 from isogloss.recipes._headline import Headline, headline
 
 EXPLAINED = {
@@ -126,11 +126,5 @@ def index_page(found: Headline) -> str:
 
 def pages(entries: Sequence[Entry]) -> dict[str, str]:
     """Return every page by file name: ``index.md``, and ``SLUG.md`` for each recipe, from committed evidence only."""
-    made = {f"{entry.card.slug}.md": page(entry, _marked(standing(entry, own=False))) for entry in entries}
-    return {"index.md": index_page(headline(entries, own=False)), **made}
-
-
-def _marked(stands: Standing) -> Standing:
-    if stands.record is None or stands.verdict != "stale":
-        return stands
-    return Standing(stands.verdict, {**stands.record, "stale": True})
+    made = {f"{entry.card.slug}.md": page(entry, committed(entry)) for entry in entries}
+    return {"index.md": index_page(headline(entries, committed)), **made}
