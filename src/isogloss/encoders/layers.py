@@ -30,7 +30,7 @@ class LayerPools:
         0 for the embeddings' output, N for that of layer N, -1 for the last.
     poolings
         ``mean`` over the tokens, the ``first`` token ([CLS]), the ``max`` of each component, or ``any`` one token,
-        drawn by the text itself (the placebo of the mean).
+        drawn by the text itself.
     special_tokens
         Whether the tokens that the tokenizer adds take part in ``mean`` and ``max``; a text of no other token keeps
         them anyway.
