@@ -40,7 +40,10 @@ class Standing:
 
 
 def committed(entry: Entry) -> Standing:
-    """Return what the committed record of a recipe says, fresh or not: pages do not change with every change of code."""
+    """Return what the committed record of a recipe says, fresh or not: pages do not follow every change.
+
+    The verdict that stands, ``stale`` included, is what :func:`standing` says.
+    """
     record = read_record(RECORDS / f"{entry.card.slug}.json")
     return Standing("not run") if record is None else Standing(record["verdict"], record)
 
