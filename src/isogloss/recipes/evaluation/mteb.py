@@ -93,7 +93,7 @@ def check(lab: Lab) -> Evidence:
             lab.exact(twice, invariant=lambda found: float(np.abs(found).max()), within=0.0, name="twice the same"),
             *(lab.reported(encoder(one), judge=retrieval, name=f"retrieval, {one}") for one in ("words", "static")),
             *(lab.reported(encoder(one), judge=sts, name=f"sts, {one}") for one in ("words", "static", "base")),
-            *(lab.reported(encoder("static"), judge=lab.judge(role), name=f"{role}, static") for role in ("intents", "pairs")),
+            *(lab.reported(encoder("static"), judge=lab.judge(one), name=f"{one}, static") for one in ("intents", "pairs")),
         ],
         immune={"shuffled": "nothing is fitted but the probe on intents, which is only reported"},
     )  # fmt: skip
