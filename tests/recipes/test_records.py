@@ -184,6 +184,7 @@ def test_a_hold_on_seen_data_does_not_count_for_generalisation(plant_recipe, cac
         ("minilm", "squad-sentence-pairs", True),
         ("minilm", "stackoverflow-titles", True),
         ("minilm", "cranfield", False),
+        ("minilm", "sts-b", False),  # the same kind only
         ("static", "quora-pairs", True),  # distilled from MiniLM
         ("minilm-mlm", "quora-pairs", True),
         ("words", "quora-pairs", False),
