@@ -55,10 +55,11 @@ def free_embeddings(
 ) -> NDArray[np.bool_]:  # fmt: skip
     """Optimise unit vectors of questions and documents directly, and say which pairs they retrieve.
 
-    Every pair of documents is a question, unless ``pairs (m, 2)`` says otherwise. Vectors are free: Adam on the full batch lowers the cross-entropy of the two
-    right documents under a softmax over all, until every pair is found or the steps are spent ("On the Theoretical
-    Limitations of Embedding-Based Retrieval", 2025, https://arxiv.org/abs/2508.21038, section 4). A failure says that
-    training did not reach it, never that no vectors exist: see :func:`moment_curve`.
+    Every pair of documents is a question, unless ``pairs (m, 2)`` says otherwise. Vectors are free: Adam on the full
+    batch lowers the cross-entropy of the two right documents under a softmax over all, until every pair is found or
+    the steps are spent ("On the Theoretical Limitations of Embedding-Based Retrieval", 2025,
+    https://arxiv.org/abs/2508.21038, section 4). A failure says that training did not reach it, never that no vectors
+    exist: see :func:`moment_curve`.
 
     Parameters
     ----------

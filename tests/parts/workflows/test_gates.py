@@ -57,9 +57,7 @@ def test_the_last_named_system_is_meant_where_none_is():
 
 def test_the_sentence_has_both_values_and_the_interval_the_right_way_round():
     found = judge(parse_gate("words.ndcg@10 < hybrid.ndcg@10"), comparisons(), SYSTEMS).found
-    assert found == (
-        "words.ndcg@10 is 0.4000, hybrid.ndcg@10 is 0.5000; difference -0.1000 [-0.2200, +0.0200]"
-    )
+    assert found == ("words.ndcg@10 is 0.4000, hybrid.ndcg@10 is 0.5000; difference -0.1000 [-0.2200, +0.0200]")
 
 
 def test_the_error_names_what_failed_and_exits_with_3():

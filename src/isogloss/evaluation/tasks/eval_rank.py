@@ -68,7 +68,7 @@ def ranked_positives(pairs: ScoredPairs, background: Iterable[str], *, at_least:
     if not kept:
         raise IsoglossError("there is no positive pair", f"none of {len(keys)} reaches {at_least:g}", "lower at_least")
     seen = {key for i in kept for key in keys[i]}
-    others = {}
+    others: dict[str, str] = {}
     for text in background:
         key = _key(text)
         if key not in seen:
