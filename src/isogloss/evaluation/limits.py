@@ -52,8 +52,8 @@ def pairs_found(scores: NDArray[np.floating], pairs: NDArray[np.int64]) -> NDArr
 def free_embeddings(
     documents: int, dimensions: int, *, pairs: NDArray[np.int64] | None = None, steps: int = 1500, rate: float = 0.02,
     temperature: float = 0.05, restarts: int = 2, seed: int = 0,
-) -> NDArray[np.bool_]:  # fmt: skip
-    """Optimise unit vectors of questions and documents directly, and say which pairs they retrieve.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    """Optimise unit vectors of questions and documents directly, and return those that retrieve the most pairs.
 
     Every pair of documents is a question, unless ``pairs (m, 2)`` says otherwise. Vectors are free: Adam on the full
     batch lowers the cross-entropy of the two right documents under a softmax over all, until every pair is found or
@@ -74,47 +74,51 @@ def free_embeddings(
 
     Returns
     -------
-    ``(m,)`` bool
-        Whether each pair is found.
+    questions : ``(m, dimensions)``
+    documents : ``(documents, dimensions)``
+        What they retrieve: ``pairs_found(questions @ documents.T, pairs)``.
 
     Examples
     --------
-    >>> bool(free_embeddings(4, 4, steps=300).all())
+    >>> questions, documents = free_embeddings(4, 4, steps=300)
+    >>> bool(pairs_found(questions @ documents.T, all_pairs(4)).all())
     True
     """
     if documents < 3 or dimensions < 1:
         raise UsageError(
             "free embeddings need 3 documents and a dimension", f"{documents} documents, {dimensions} dimensions"
         )
-    pairs, best = all_pairs(documents) if pairs is None else pairs, np.zeros(0, bool)
+    pairs = all_pairs(documents) if pairs is None else pairs
+    most, best = -1, np.zeros((0, dimensions))
     for restart in range(restarts):
         rng = generator(seed, "free embeddings", restart)
-        found = _optimise(pairs, documents, dimensions, rng, steps, rate, temperature)
-        if not len(best) or found.sum() > best.sum():
-            best = found
-        if best.all():
+        found, unit = _optimise(pairs, documents, dimensions, rng, steps, rate, temperature)
+        if found > most:
+            most, best = found, unit
+        if most == len(pairs):
             break
-    return best
+    return best[: len(pairs)], best[len(pairs) :]
 
 
 def _optimise(
     pairs: NDArray[np.int64], n: int, d: int, rng: np.random.Generator, steps: int, rate: float, temperature: float
-) -> NDArray[np.bool_]:
+) -> tuple[int, NDArray[np.float64]]:
     target = np.zeros((len(pairs), n))
     target[np.arange(len(pairs)), pairs[:, 0]] = target[np.arange(len(pairs)), pairs[:, 1]] = 0.5
     free = rng.standard_normal((len(pairs) + n, d))  # questions above, documents below
     first, second = np.zeros_like(free), np.zeros_like(free)
-    found = np.zeros(len(pairs), bool)
+    most, best = -1, free
     for step in range(1, steps + 1):
         norms = np.linalg.norm(free, axis=1, keepdims=True)
         unit = free / norms
         questions, documents = unit[: len(pairs)], unit[len(pairs) :]
         scores = questions @ documents.T  # (q, d) @ (d, n) -> (q, n)
         if step % 25 == 1 or step == steps:
-            now = pairs_found(scores, pairs)
-            found = now if now.sum() >= found.sum() else found
-            if now.all():
-                return now
+            found = int(pairs_found(scores, pairs).sum())
+            if found > most:
+                most, best = found, unit.copy()
+            if found == len(pairs):
+                break
         soft = np.exp((scores - scores.max(1, keepdims=True)) / temperature)
         error = (soft / soft.sum(1, keepdims=True) - target) / (temperature * len(pairs))
         gradient = np.concatenate([error @ documents, error.T @ questions])  # (q + n, d)
@@ -122,7 +126,7 @@ def _optimise(
         first = 0.9 * first + 0.1 * gradient
         second = 0.999 * second + 0.001 * gradient**2
         free -= rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
-    return found
+    return most, best
 
 
 def moment_curve(documents: int, dtype: type[np.floating] = np.float64) -> NDArray[np.bool_]:

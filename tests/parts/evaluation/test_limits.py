@@ -19,16 +19,27 @@ def test_found_pairs_are_the_two_best(seed, n):
         assert found == (min(row[pair]) > max(rest))
 
 
+def served(documents, dimensions, **settings):
+    questions, texts = free_embeddings(documents, dimensions, **settings)
+    np.testing.assert_allclose(np.linalg.norm(questions, axis=1), 1)
+    pairs = settings.get("pairs", all_pairs(documents))
+    return pairs_found(questions @ texts.T, pairs)
+
+
 def test_three_dimensions_serve_four_documents_and_not_nine():
-    assert free_embeddings(4, 3).all()
-    few = free_embeddings(9, 3, steps=400, restarts=1).mean()
-    more = free_embeddings(9, 4, steps=400, restarts=1).mean()
+    assert served(4, 3).all()
+    few = served(9, 3, steps=400, restarts=1).mean()
+    more = served(9, 4, steps=400, restarts=1).mean()
     assert few < 1
     assert more > few
 
 
+def test_disjoint_pairs_are_easy():
+    assert served(12, 3, pairs=np.arange(12).reshape(6, 2)).all()
+
+
 def test_one_dimension_serves_neighbours_only():
-    found = free_embeddings(6, 1, steps=200)
+    found = served(6, 1, steps=200)
     assert found.sum() <= 2  # on a sphere of two points there is nothing to order
 
 
