@@ -94,10 +94,11 @@ class Lab:
         part
             ``train``, ``dev``, ``test`` or whatever parts the data set has; None for the one that it is judged on.
         """
-        examples = self._open(role).part(part)
-        if self.swap is not None and (
-            self.swap == "labels" or (self.swap == "shuffled" and part is not None and part == self._open(role).train)
-        ):
+        role_data = self._open(role)
+        examples = role_data.part(part)
+        # whatever a check names beside the part that it is judged on, it learns or chooses from
+        fitting = part is not None and part != role_data.judged
+        if self.swap is not None and (self.swap == "labels" or (self.swap == "shuffled" and fitting)):
             examples, count = shuffled_labels(examples, self.first_seed)
             self.shuffles[self.swap] = self.shuffles.get(self.swap, 0) + count
         return examples
