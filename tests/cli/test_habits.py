@@ -17,8 +17,8 @@ from isogloss.cli.console import Console, open_console
 from isogloss.cli.main import main
 from isogloss.errors import CheckFailed, IncompatibleIndexError, IsoglossError, IsoglossWarning, UsageError
 
-VERBS = ["add", "compact", "completion", "demo", "doctor", "export", "info", "pull", "remove", "search", "show",
-         "stats", "verify"]  # fmt: skip
+VERBS = ["add", "calibrate", "check", "compact", "compare", "completion", "demo", "doctor", "eval", "export", "info",
+         "pull", "recipes", "remove", "reproduce", "search", "show", "stats", "verify"]  # fmt: skip
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from isogloss.compiled import cache_folder
-from isogloss.errors import CorpusError
 from isogloss.evaluation.report.content import Questions
 from isogloss.evaluation.report.wording import counted
 from isogloss.evaluation.run_file import hash_questions
 from isogloss.mining.questions.decide import decide_words_against_meaning
 from isogloss.mining.questions.make import make_questions
-from isogloss.mining.questions.question import VERSION, QuestionSet
+from isogloss.mining.questions.question import QuestionSet
 from isogloss.protocols import Progress, Record
+from isogloss.workflows import kept_questions
 from isogloss.workflows.bench import Bench, Models
 from isogloss.workflows.judged_evaluation import BUDGET, Source, opened, plans_of, rank_all
 from isogloss.workflows.passages import Passages, cutter, passages_of, passages_of_index
@@ -125,14 +122,15 @@ def own_questions(request: Request, source: Source, progress: Progress) -> Own:
     progress.start("read documents", None, "documents")
     records, note = source.all_records()
     progress.finish()
-    places = _places(request, source)
-    kept = next((place for place in places if place.is_file()), None)
-    if kept is not None:
-        made, path = QuestionSet.load(kept), kept
-        _check(made, records, kept)
-    else:
+    where = kept_questions.places(request, source)
+    kept = kept_questions.load(where, records)
+    if kept is None:
         made = make_questions(records, count=request.questions, seed=request.seed, progress=progress)
-        path = _keep(made, places)
+        kept = made, kept_questions.keep(made, where)
+        reused = False
+    else:
+        reused = True
+    made, path = kept
     left = made.searched(records)
     changed = {new.id for new, old in zip(left, records, strict=True) if new is not old}
     kept_queries, notes = asked(made.queries(), made.qrels())
@@ -144,7 +142,7 @@ def own_questions(request: Request, source: Source, progress: Progress) -> Own:
         kept_queries, qrels, told, groups, [source.hash(), hash_questions(kept_queries)],
         [*_drafts(made.notes), *notes, *([note] if note else [])], made.weights(),
     )  # fmt: skip
-    about = [_headline(made, changed, path, kept is not None)]
+    about = [_headline(made, changed, path, reused, request.index if source.snapshot is not None else "")]
     return Own(judged, left, changed, str(path), about, made)
 
 
@@ -153,48 +151,13 @@ def _drafts(notes: Sequence[str]) -> list[str]:
     return [f"making questions: {note}" for note in notes if " questions about " not in note]
 
 
-def _headline(made: QuestionSet, changed: set[str], path: Path, reused: bool) -> str:
+def _headline(made: QuestionSet, changed: set[str], path: Path, reused: bool, index: str) -> str:
     shown = os.path.relpath(path) if not os.path.relpath(path).startswith(os.pardir) else str(path)
     asked_again = f"asked the {counted(len(made), 'question')} of an earlier run again,"
     verb = asked_again if reused else f"made {counted(len(made), 'question')}"
     documents = counted(len({question.document for question in made.questions}), "document")
-    return f"{verb} from {documents}, held out of {len(changed):,}; see them: {shown}"
-
-
-def _places(request: Request, source: Source) -> list[Path]:
-    """Return where questions are kept: beside the index, else in the user's cache.
-
-    The name holds a hash of the documents, how many questions, and the seed: other ones are other questions.
-    """
-    state = f"{source.hash().sha256} {request.questions} {request.seed} {VERSION}"
-    name = f"questions-{hashlib.sha256(state.encode()).hexdigest()[:12]}.jsonl"
-    folders = [Path(request.index) / "questions"] if source.snapshot is not None else []
-    return [folder / name for folder in (*folders, cache_folder() / "questions")]
-
-
-def _keep(made: QuestionSet, places: Sequence[Path]) -> Path:
-    for place in places:
-        with suppress(OSError):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            aside = place.with_name(f".{place.name}.{os.getpid()}")
-            made.save(aside)
-            os.replace(aside, place)
-            return place
-    raise CorpusError(
-        "the questions cannot be kept", f"neither {places[0].parent} nor {places[-1].parent} can be written",
-        "set XDG_CACHE_HOME to a folder that can be written",
-    )  # fmt: skip
-
-
-def _check(made: QuestionSet, records: Sequence[Record], path: Path) -> None:
-    """Refuse kept questions (perhaps edited by hand) about documents that are not there."""
-    known = {record.id for record in records}
-    lost = [question.document for question in made.questions if question.document not in known]
-    if lost:
-        raise CorpusError(
-            f"{len(lost):,} of {len(made):,} kept questions are about documents that are not there",
-            f"{path}, the first is about {lost[0]}", "take these lines out, or delete the file to make new questions",
-        )  # fmt: skip
+    see = f"isogloss show queries{kept_questions.index_words(index)} (kept in {shown})" if index else shown
+    return f"{verb} from {documents}, held out of {len(changed):,}; see them: {see}"
 
 
 def _about(made: QuestionSet, documents: int) -> Questions:

@@ -51,6 +51,8 @@ class Request:
         The system that the others are compared with; the first one where empty.
     questions
         How many questions to make.
+    writer, writer_model
+        Address of a chat server that writes questions, and the name that it knows the model by; never a key.
     seed, draws
         Of everything drawn, and of the bootstrap.
     """
@@ -73,6 +75,8 @@ class Request:
     metrics: tuple[str, ...] = (DEFAULT_METRIC,)
     baseline: str = ""
     questions: int = QUESTIONS
+    writer: str = ""
+    writer_model: str = ""
     seed: int = 0
     draws: int = DRAWS
 
@@ -159,6 +163,8 @@ def command(request: Request) -> list[str]:
         words += [f"--{name}", ",".join(getattr(request, name))] if getattr(request, name) else []
     words += ["--max-length", ",".join(request.lengths)] if request.lengths else []
     words += ["--model-name", request.model] if request.model else []
+    words += ["--write-with", request.writer] if request.writer else []
+    words += ["--write-model", request.writer_model] if request.writer_model else []
     words += ["--metric", ",".join(request.metrics)] if request.metrics != (DEFAULT_METRIC,) else []
     words += ["--baseline", request.baseline] if request.baseline else []
     for name, usual in (("questions", QUESTIONS), ("seed", 0), ("draws", DRAWS)):
