@@ -15,6 +15,7 @@ from isogloss.evaluation.results import TaskResult
 from isogloss.recipes._card import Card
 from isogloss.recipes._lab import Evidence, Judge, Lab, Run
 from isogloss.recipes._worlds import copy, ladder
+from isogloss.transforms.projection import PCA
 
 CARD = Card(
     slug="mteb",
@@ -27,13 +28,13 @@ CARD = Card(
     claim="No method dominates: of two encoders one is better at retrieval and the other at sentence similarity.",
     regime="Encoders of different families on tasks of different kinds.",
     baseline="the same two encoders on the other kind of task",
-    placebo="the static encoder with its words in the role of both encoders: one encoder cannot change places",
-    fidelity="same kind",
+    placebo="the static encoder reduced to 64 dimensions: another encoder, of the same family",
+    fidelity="same data",
     needs={
         "words": "words",
         "static": "static",
         "base": "minilm",
-        "retrieval": "cranfield",
+        "retrieval": "scifact",
         "sts": "sts-b",
         "intents": "banking77",
     },
@@ -72,6 +73,10 @@ def check(lab: Lab) -> Evidence:
     def encoder(role: str) -> Any:
         return lambda run: lab.model(role)
 
+    def reduced(run: Run) -> Any:
+        static: Any = lab.model("static")
+        return static.then(PCA(dimensions=64).fit(static.encode(lab.texts("sts", 2000))))
+
     def gap(judge: Judge) -> Any:
         return lambda encoder: float(abs(judge(encoder).value() - _PUBLISHED))
 
@@ -81,7 +86,7 @@ def check(lab: Lab) -> Evidence:
 
     return lab.evidence(
         primary=lab.interaction(
-            encoder("words"), encoder("static"), here=retrieval, there=sts, placebo=copy(encoder("static")),
+            encoder("words"), encoder("static"), here=retrieval, there=sts, placebo=reduced,
             name="words are better at retrieval, not at similarity",
         ),
         guards=[
