@@ -13,8 +13,8 @@ JUDGED = ("--qrels", "qrels.trec", "--queries", "queries.tsv", "--draws", "200")
 
 
 def rows_of(out: str) -> dict[str, list[str]]:
-    """The rows of a piped table by their first cell."""
-    return {line.split("\t")[0]: line.split("\t") for line in out.splitlines() if "\t" in line}
+    """The rows of the first piped table that has them, by their first cell."""
+    return {line.split("\t")[0]: line.split("\t") for line in reversed(out.splitlines()) if "\t" in line}
 
 
 def test_judged_systems_are_printed_with_intervals_and_pairs(collection: Path, run: Callable) -> None:

@@ -31,6 +31,12 @@ def add_material(parser: ArgumentParser) -> None:
     group.add_argument("--queries", metavar="FILE", help="questions: TREC topics, BEIR, TSV, JSONL")
     group.add_argument("--beir", metavar="DIR", help="a folder in BEIR layout, searched instead of an index")
     group.add_argument("--questions", type=natural, default=300, metavar="N", help="questions to make (300)")
+    group.add_argument(
+        "--write-with", metavar="URL", default="",
+        help="let this OpenAI-compatible chat server write some of them; it is sent passages of your documents "
+        "(key: the environment variable ISOGLOSS_API_KEY)",
+    )  # fmt: skip
+    group.add_argument("--write-model", metavar="NAME", default="", help="the chat model's name at that server")
 
 
 def check_pair(options: Namespace) -> None:

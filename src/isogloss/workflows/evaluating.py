@@ -21,7 +21,8 @@ def plan(request: Request, *, threads: int | None = None) -> list[str]:
     if request.kind in ("questions", "index", "compare"):
         from isogloss.workflows.judged_evaluation import forecast
 
-        return [*lines, *forecast(request, threads)]
+        sent = [f"would send passages of the documents to {request.writer}"] if request.writer else []
+        return [*lines, *forecast(request, threads), *sent]
     named = {"runs": request.runs, "vectors": request.vectors, "endpoint": (request.endpoint,), "tasks": request.tasks}
     return [*lines, f"would judge {', '.join(named[request.kind])}"]
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from isogloss.errors import UsageError
 from isogloss.evaluation.report.content import Questions
 from isogloss.evaluation.report.wording import counted
-from isogloss.evaluation.run_file import hash_questions
-from isogloss.mining.questions.decide import decide_words_against_meaning
+from isogloss.evaluation.results import Comparison
+from isogloss.evaluation.run_file import hash_questions, interval_scores
+from isogloss.evaluation.sample import Sample
+from isogloss.generation.endpoint import KEY_VARIABLE, Chat, open_chat
+from isogloss.mining.questions.decide import Verdict, decide_words_against_meaning
 from isogloss.mining.questions.make import make_questions
 from isogloss.mining.questions.question import QuestionSet
 from isogloss.protocols import Progress, Record
@@ -19,15 +24,19 @@ from isogloss.workflows.bench import Bench, Models
 from isogloss.workflows.judged_evaluation import BUDGET, Source, opened, plans_of, rank_all
 from isogloss.workflows.passages import Passages, cutter, passages_of, passages_of_index
 from isogloss.workflows.requests import Evaluated, Request
-from isogloss.workflows.scoring import Judgement, asked
+from isogloss.workflows.scoring import Judgement, asked, score
 from isogloss.workflows.systems import FusionPlan, SystemPlan
 
 SHOWN = 5
 """Questions that a report shows."""
+USUAL_MODEL = "default"
+"""Name of the chat model where none is given; servers with a single model mostly do not read it."""
+TOPIC = " by topic"
+"""Follows the names of metrics that count the documents of a question's topic as right answers, too."""
+TOPIC_MEANS = "Right answers are the question's document and ten about its topic, found by their other words."
 KINDS = {
     "title": "titles", "heading": "headings", "sentence": "held-out sentences", "lead": "first sentences",
-    "keyphrase": "key phrases",
-    "definition": "definitions", "term": "defined terms", "written": "a language model",
+    "keyphrase": "key phrases", "definition": "definitions", "term": "defined terms", "written": "a language model",
 }  # fmt: skip
 """What questions of each kind are made from, in words."""
 
@@ -68,9 +77,11 @@ def run(request: Request, threads: int | None, progress: Progress) -> Evaluated:
         bench = Bench(searched(source, own), Models(threads, source.stored), progress)
         title = f"{source.name}: {len(own.judged.queries):,} questions made from {len(own.records):,} documents"
         found = rank_all(bench, plans, own.judged, request, title)
-        return with_verdict(
+        found.about = own.about
+        return with_topics(
             found,
             own,
+            request,
             {plan.label for plan in plans if _lexical(plan)},
             {plan.label for plan in plans if isinstance(plan, FusionPlan)},
         )
@@ -81,25 +92,90 @@ def _lexical(plan: SystemPlan) -> bool:
     return all(part.name.split(":")[0] == "words" for part in plan.encoders)
 
 
-def with_verdict(found: Evaluated, own: Own, lexical: set[str], fused: set[str]) -> Evaluated:
-    """Say in the report whether the questions can decide systems of words against systems of meaning.
+def with_topics(found: Evaluated, own: Own, request: Request, lexical: set[str], fused: set[str]) -> Evaluated:
+    """Judge the same rankings by topic, too, and say whether the questions can decide words against meaning.
+
+    Conditions are judged by the first judgement, one right document a question.
+    """
+    first = next(iter(found.samples))
+    one = decided(own.made, found.samples[first], lexical, fused)
+    wide = by_topic(found, own, request)
+    every = decided(own.made, wide[0][first], lexical, fused) if wide is not None else None
+    report = found.report
+    if wide is not None and report.run is not None:
+        comparisons = [*report.comparisons, *wide[1]]
+        named = {f"{name}{TOPIC}": f"{text} {TOPIC_MEANS}" for name, text in report.run.metrics.items()}
+        run_file = replace(
+            report.run, metrics={**report.run.metrics, **named}, scores=interval_scores(comparisons)
+        )  # fmt: skip
+        report = replace(report, comparisons=comparisons, run=run_file)
+    if report.questions is not None:
+        report = replace(report, questions=replace(report.questions, verdict=verdict_of(first, one, every)))
+    found.report = report
+    return found
+
+
+def by_topic(
+    found: Evaluated, own: Own, request: Request
+) -> tuple[dict[str, dict[str, Sample]], list[Comparison]] | None:
+    """Score the rankings with the related documents as right answers, too; None where no question has any."""
+    if not any(question.related for question in own.made.questions):
+        return None
+    qrels = {name: grades for name, grades in own.made.qrels(topic=True).items() if name in own.judged.queries}
+    samples, comparisons = score(found.runs, replace(own.judged, qrels=qrels), request)
+    return samples, [replace(one, metric=f"{one.metric}{TOPIC}") for one in comparisons]
+
+
+def decided(made: QuestionSet, samples: Mapping[str, Sample], lexical: set[str], fused: set[str]) -> Verdict | None:
+    """Compare the best system of words with the best one of meaning; None where there is one sort only.
 
     Fusions stand on both sides, so they are looked at only where there is no system of meaning alone.
     """
-    metric = next(iter(found.samples))
-    scores = {system: sample.items for system, sample in found.samples[metric].items()}
+    scores = {system: sample.items for system, sample in samples.items()}
     if any(system not in lexical and system not in fused for system in scores):
         scores = {system: items for system, items in scores.items() if system not in fused}
-    verdict = decide_words_against_meaning(own.made, scores, lexical)
-    questions = found.report.questions
-    if questions is not None:
-        if verdict is None:
-            said = "words against meaning was not compared: there are systems of one sort only"
-        else:
-            said = f"words against meaning, by {metric}: {verdict.reason}"
-        found.report = replace(found.report, questions=replace(questions, verdict=said))
-    found.about = own.about
-    return found
+    return decide_words_against_meaning(made, scores, lexical)
+
+
+def verdict_of(metric: str, one: Verdict | None, every: Verdict | None) -> str:
+    """Say what the questions can decide: by one document a question, and whether the topic agrees.
+
+    Parameters
+    ----------
+    metric
+        That both were measured by.
+    one
+        By one right document a question.
+    every
+        By the documents of the topic; None where they were not judged.
+    """
+    if one is None:
+        return "words against meaning was not compared: there are systems of one sort only"
+    head = f"words against meaning, by {metric}"
+    if every is None:
+        return f"{head}: {one.reason}"
+    both = f"finding one document, {_lead(one)}; finding all about a topic, {_lead(every)}"
+    if one.whole.sign != every.whole.sign:
+        return f"{head}: these questions cannot decide, for their two judgements disagree: {both}; real questions can"
+    if not one.decided:
+        return f"{head}: {one.reason}; finding all about a topic, {_lead(every)}"
+    return (
+        f"{head}: these questions can decide {one.system} against {one.control}: {both}; no part of them orders the "
+        f"two the other way. How often people's own questions agree was measured on four collections, and was not "
+        f"enough on two (docs/questions.md)"
+    )
+
+
+def _lead(verdict: Verdict) -> str:
+    """Say which of the two is ahead, and by how much."""
+    whole = verdict.whole
+    if not whole.sign:
+        return (
+            f"{verdict.system} and {verdict.control} cannot be told apart ({whole.value:+.3f}; the least that these "
+            f"questions show is {verdict.visible:.3f})"
+        )
+    better, other = (verdict.system, verdict.control)[:: whole.sign]
+    return f"{better} is ahead of {other} by {abs(whole.value):.3f}"
 
 
 def searched(source: Source, own: Own) -> Passages:
@@ -125,7 +201,9 @@ def own_questions(request: Request, source: Source, progress: Progress) -> Own:
     where = kept_questions.places(request, source)
     kept = kept_questions.load(where, records)
     if kept is None:
-        made = make_questions(records, count=request.questions, seed=request.seed, progress=progress)
+        made = make_questions(
+            records, count=request.questions, seed=request.seed, endpoint=writer(request), progress=progress
+        )
         kept = made, kept_questions.keep(made, where)
         reused = False
     else:
@@ -144,6 +222,25 @@ def own_questions(request: Request, source: Source, progress: Progress) -> Own:
     )  # fmt: skip
     about = [_headline(made, changed, path, reused, request.index if source.snapshot is not None else "")]
     return Own(judged, left, changed, str(path), about, made)
+
+
+def writer(request: Request) -> Chat | None:
+    """Return the chat server that writes questions, with the key of the environment; None where none is named.
+
+    Raises
+    ------
+    UsageError
+        Where the address is none, or holds something that may be a secret: it is written into run.json.
+    """
+    if not request.writer:
+        return None
+    parts = urlsplit(request.writer)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise UsageError(
+            "the address of the chat server has more than a host and a path", "a key in it would be kept in run.json",
+            f"give http://HOST:PORT/v1, and the key in the environment variable {KEY_VARIABLE}",
+        )  # fmt: skip
+    return open_chat(request.writer, model=request.writer_model or USUAL_MODEL)
 
 
 def _drafts(notes: Sequence[str]) -> list[str]:

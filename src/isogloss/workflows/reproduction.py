@@ -134,9 +134,10 @@ def reproduce(
         request = Request.from_dict(plain)
     except TypeError as error:
         raise IncompatibleError("the record does not say how it was made", str(error), "evaluate anew") from error
-    if request.endpoint and not allow_network:
+    server = request.endpoint or request.writer
+    if server and not allow_network:
         raise UsageError(
-            f"the record asks the server {request.endpoint}", "documents and questions would be sent there",
+            f"the record asks the server {server}", "documents and questions would be sent there",
             "add --allow-network if you know that server",
         )  # fmt: skip
     found = again(located(request, folder), threads=threads, progress=progress)

@@ -77,15 +77,16 @@ def test_a_record_without_scores_proves_nothing():
     assert isinstance(compared(empty, empty).failure(), IncompatibleError)
 
 
-def test_a_server_in_a_record_is_not_asked_unless_the_user_says_so():
+@pytest.mark.parametrize(("kind", "option"), [("endpoint", "endpoint"), ("questions", "writer")])
+def test_a_server_in_a_record_is_not_asked_unless_the_user_says_so(kind, option):
     asked = []
-    request = {"kind": "endpoint", "endpoint": "http://somewhere.example/v1", "qrels": "q.trec"}
+    request = {"kind": kind, option: "http://somewhere.example/v1", "qrels": "q.trec"}
     run = replace(RUN, options={"request": request})
     with pytest.raises(UsageError, match="somewhere"):
         reproduce(run, again=again_with(run, asked))
     assert asked == []
     reproduce(run, allow_network=True, again=again_with(run, asked))
-    assert asked[0].endpoint == "http://somewhere.example/v1"
+    assert getattr(asked[0], option) == "http://somewhere.example/v1"
 
 
 @pytest.mark.parametrize("options", [{}, {"request": 3}, {"request": {"kind": "runs", "unheard": 1}}, {"request": {}}])

@@ -60,6 +60,8 @@ def run(options: Namespace, console: Console) -> int:
         metrics=metrics_of(options),
         baseline=options.baseline or "",
         questions=options.questions,
+        writer=options.write_with,
+        writer_model=options.write_model,
         seed=options.seed,
         draws=options.draws,
     )

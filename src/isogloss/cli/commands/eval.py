@@ -32,12 +32,13 @@ EPILOG = (
 )
 
 
+WRITER = ("write_with", "write_model")
 UNUSED: dict[Kind, tuple[str, ...]] = {
-    "tasks": ("qrels", "queries", "beir", "ids", "metric", "model_name"),
-    "runs": ("beir", "compare", "ids", "model_name"),
-    "vectors": ("beir", "compare", "model_name"),
-    "endpoint": ("ids",),
-    "index": ("ids", "model_name"),
+    "tasks": ("qrels", "queries", "beir", "ids", "metric", "model_name", *WRITER),
+    "runs": ("beir", "compare", "ids", "model_name", *WRITER),
+    "vectors": ("beir", "compare", "model_name", *WRITER),
+    "endpoint": ("ids", *WRITER),
+    "index": ("ids", "model_name", *WRITER),
     "questions": ("ids", "model_name"),
 }
 """Options that do not act on an evaluation of this kind; naming one is answered with a warning."""
@@ -96,6 +97,8 @@ def _request(options: Namespace) -> Request:
         metrics=metrics_of(options),
         baseline=options.baseline or "",
         questions=options.questions,
+        writer=options.write_with,
+        writer_model=options.write_model,
         seed=options.seed,
         draws=options.draws,
     )
