@@ -223,10 +223,11 @@ def _cuts(results: dict[str, dict[str, TaskResult]]) -> list[str]:
 
 
 def _odd(comparisons: Sequence[Comparison]) -> list[str]:
-    """Warn of intervals that do not hold their own score: the bootstrap is biased there (drawn items repeat)."""
+    """Warn of intervals that do not hold their own score: a biased bootstrap of too few groups to draw otherwise."""
     return [
         f"{one.metric}, {score.system}: the interval [{score.interval.low:.3f}, {score.interval.high:.3f}] does not "
-        f"hold the score {score.value:.3f}; items that are drawn twice bias this metric, so do not rely on the interval"
+        f"hold the score {score.value:.3f}; items that are drawn twice bias this metric, and too few are there "
+        f"to draw otherwise: do not rely on the interval"
         for one in comparisons
         for score in one.scores
         if score.value < score.interval.low or score.value > score.interval.high

@@ -36,6 +36,13 @@ from isogloss.seeding import generator
 
 Method: TypeAlias = Literal["percentile", "bca"]
 Floats: TypeAlias = NDArray[np.float64]
+
+ENOUGH_GROUPS = 20
+"""Groups from which on draws that leave out a fifth replace biased ones; with fewer the bootstrap is kept."""
+IGNORED_BIAS = 0.25
+"""Bias of the bootstrap, in standard deviations of its draws, that is let be."""
+CHANCE = 4.0
+"""Standard errors of the mean of the draws that the bias must pass, too."""
 _At: TypeAlias = Callable[[Floats], Floats]
 
 
@@ -56,8 +63,55 @@ def group_draws(groups: int, draws: int, seed: int) -> Iterator[tuple[int, Float
         yield start, counts.reshape(rows, groups).astype(np.float64)
 
 
+def left_out_draws(groups: int, draws: int, seed: int) -> Iterator[tuple[int, Floats]]:
+    """Yield blocks of draws that leave out a fifth of the groups: ``(b, groups)`` ones and zeros.
+
+    Examples
+    --------
+    >>> [(start, counts.sum(1).tolist()) for start, counts in left_out_draws(20, 2, seed=0)]
+    [(0, [16.0, 16.0])]
+    """
+    stream = generator(seed, "left out")
+    less = _left_out(groups)
+    for start, stop in spans(draws, groups):
+        chosen = np.argpartition(stream.random((stop - start, groups)), less - 1, axis=1)[:, :less]
+        counts = np.ones((stop - start, groups))
+        np.put_along_axis(counts, chosen, 0.0, axis=1)
+        yield start, counts
+
+
 def resample(samples: Sequence[Sample], *, draws: int = 10_000, seed: int = 0) -> Floats:
     """Return the score of every sample in every draw of the bootstrap.
+
+    An item that is drawn twice agrees with itself, which raises scores such as the V-measure: the bootstrap is biased,
+    and the score lies outside its own draws. Where the mean of the draws is off the score by more than a quarter of
+    their standard deviation (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 10.3: a smaller
+    bias can be ignored) and by more than chance, for any aggregate but the mean, and there are 20 groups or more, the
+    draws of all samples but those of the mean are made in another way: each leaves out a fifth of the groups and
+    repeats none, and ``score - sqrt((G - d) / d) * (draw - mean of the draws)`` is returned, ``d`` of the ``G`` groups
+    being left out (Shao and Wu, "A general theory for jackknife variance estimation", 1989,
+    https://doi.org/10.1214/aos/1176347263). The minus turns what was left out into what is there more than once, so
+    that skewed items skew the interval to the side that the bootstrap would. Such draws lie around the score, and can
+    pass the ends of its scale.
+
+    Planted data, 600 samples each (1,000 for Spearman), 400 draws, how often 95 % intervals hold the mean score of so
+    many items; in brackets the bootstrap's own percentiles, in 600 other samples:
+
+    ============================================  =============  ======
+    score                                         covered        paired
+    ============================================  =============  ======
+    V-measure, 100 items, 10 labels               .937  (.675)   .935
+    V-measure, 300 items, 10 labels               .933  (.670)   .932
+    V-measure, 300 items, 40 labels               .933  (.172)   .937
+    Spearman, 30 pairs, r = .5                    .949  (.950)
+    Spearman, 100 pairs, r = .8                   .952  (.950)
+    Spearman, 30 pairs, r = .95                   .929  (.980)
+    ============================================  =============  ======
+
+    (600 more samples each: .932, .935 and .908 for the V-measures alone.)
+    Taking the bias off the percentiles covers .880, .902 and .840 of the V-measures: their spread is too small, too.
+    That mean score is itself above what more items of the same kind would give (chance agreement); no interval of one
+    sample heals that.
 
     Parameters
     ----------
@@ -86,6 +140,13 @@ def resample(samples: Sequence[Sample], *, draws: int = 10_000, seed: int = 0) -
     out = np.empty((len(samples), draws))
     for start, counts in group_draws(len(units), draws, seed):
         out[:, start : start + len(counts)] = judge(counts)
+    others = [row for row, sample in enumerate(samples) if not averaged(sample)]
+    values = np.array([samples[row].value() for row in others])
+    if _biased(out[others], values, len(units)):
+        out[others] = _around(
+            values, [samples[row] for row in others],
+            Units(units.numbers, [units.places[row] for row in others]), (draws, seed),
+        )  # fmt: skip
     return out
 
 
@@ -218,6 +279,38 @@ def paired_interval(
         without = jackknife(both)
         left_out = without[0] - without[1]
     return _told(first - second, estimate, left_out, level, method, treated)
+
+
+def _left_out(groups: int) -> int:
+    return max(1, round(groups / 5))
+
+
+def _biased(scores: Floats, values: Floats, groups: int) -> bool:
+    """Say whether draws ``(s, draws)`` lie off their scores ``(s,)`` so far that another way of drawing is needed."""
+    if groups < ENOUGH_GROUPS:
+        return False
+    for row, value in zip(scores, values, strict=True):
+        defined = row[~np.isnan(row)]
+        if len(defined) < 2 or not np.isfinite(value):
+            continue
+        most = (IGNORED_BIAS + CHANCE / len(defined) ** 0.5) * float(defined.std())
+        if abs(float(defined.mean()) - value) > most + 1e-9 * abs(value):
+            return True
+    return False
+
+
+def _around(values: Floats, samples: Sequence[Sample], units: Units, settings: tuple[int, int]) -> Floats:
+    """Return draws around the scores ``(s,)``, from samples that lack a fifth of the groups."""
+    draws, seed = settings
+    judge = _judge(samples, units)
+    out = np.empty((len(samples), draws))
+    for start, counts in left_out_draws(len(units), draws, seed):
+        out[:, start : start + len(counts)] = judge(counts)
+    less = _left_out(len(units))
+    # a sample all of whose draws are undefined stays so
+    known = np.where(np.isnan(out), 0.0, out).sum(1) / np.maximum(1, (~np.isnan(out)).sum(1))
+    scale = ((len(units) - less) / less) ** 0.5
+    return np.asarray(values[:, None] - scale * (out - known[:, None]), np.float64)
 
 
 def _told(

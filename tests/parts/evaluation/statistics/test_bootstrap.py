@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from isogloss.errors import IsoglossError, IsoglossWarning, UsageError
+from isogloss.evaluation.metrics.clustering import v_measure
 from isogloss.evaluation.sample import Sample
 from isogloss.evaluation.statistics import bootstrap, units
 from isogloss.evaluation.statistics.proportion import grouped_share_interval, share_interval
@@ -121,6 +122,52 @@ def test_what_is_degenerate_is_said():
         bootstrap.interval(Sample.of([1.0, 2.0]), level=95)
     with pytest.raises(UsageError, match="draws"):
         bootstrap.interval(Sample.of([1.0, 2.0]), draws=0)
+
+
+def raised_by_repeats(items, weights):
+    """A mean that rises with every item that is drawn twice, as agreement of clusters does."""
+    return weights @ items / weights.sum(1) + (weights**2).sum(1) / weights.sum(1) - 1
+
+
+def test_repeats_do_not_move_an_interval_off_its_score():
+    """By hand: n draws of n items have sum(c^2) / n = 2 - 1/n; without repeats what is left is the mean's own error."""
+    sample, plain = Sample.of(VALUES, aggregate=raised_by_repeats), Sample.of(VALUES)
+    drawn, mean_drawn = bootstrap.resample([sample, plain], draws=20_000, seed=4)
+    assert drawn.mean() == pytest.approx(sample.value(), abs=1e-9)
+    assert drawn.std() == pytest.approx(VALUES.std(ddof=1) / 60**0.5, rel=0.02)
+    assert np.array_equal(mean_drawn, bootstrap.resample([plain], draws=20_000, seed=4)[0])
+    found, control = bootstrap.interval(sample), Sample.of(VALUES**2, aggregate=raised_by_repeats)
+    assert found.low < sample.value() < found.high
+    gap = bootstrap.paired_interval(sample, control)
+    assert gap.low < sample.value() - control.value() < gap.high
+    wanted = bootstrap.paired_interval(plain, Sample.of(VALUES**2))
+    assert (gap.low, gap.high) == pytest.approx((wanted.low, wanted.high), abs=0.1 * (wanted.high - wanted.low))
+
+
+def test_the_score_of_clusters_lies_in_its_interval():
+    rng = np.random.default_rng(8)
+    true = rng.integers(0, 40, 300)
+    found = [np.where(rng.random(300) < share, true, rng.integers(0, 40, 300)) for share in (0.7, 0.6)]
+    better, worse = (Sample.of(np.column_stack([one, true]), aggregate=v_measure) for one in found)
+    drawn = np.stack([np.bincount(rng.integers(0, 300, 300), minlength=300) for _ in range(500)])
+    assert np.quantile(better.at(drawn), 0.01) > better.value(), "the bootstrap itself lies above the score"
+    interval = bootstrap.interval(better, draws=500)
+    assert interval.low < better.value() < interval.high
+    assert 0.05 < interval.high - interval.low < 0.11  # the score's own error is .019: 3.92 of it are .075
+    gap = bootstrap.paired_interval(better, worse, draws=500)
+    assert gap.low < better.value() - worse.value() < gap.high
+
+
+def test_draws_without_a_fifth_repeat_nothing_and_are_the_same_in_any_block(monkeypatch):
+    def all_of(groups):
+        return np.concatenate([counts for _, counts in bootstrap.left_out_draws(groups, 300, seed=5)])
+
+    whole = all_of(40)
+    assert set(np.unique(whole)) == {0.0, 1.0}
+    assert set(whole.sum(1)) == {32.0}
+    assert np.abs(whole.mean(0) - 0.8).max() < 0.1
+    monkeypatch.setattr(units, "CELLS", 97)
+    assert np.array_equal(all_of(40), whole)
 
 
 def test_undefined_draws_are_counted():

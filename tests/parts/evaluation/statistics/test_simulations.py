@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from isogloss.evaluation.metrics.clustering import v_measure
+from isogloss.evaluation.metrics.correlation import spearman
 from isogloss.evaluation.sample import Sample
 from isogloss.evaluation.statistics.bootstrap import interval, paired_interval
 from isogloss.evaluation.statistics.effects import paired_effect
@@ -102,6 +104,42 @@ def test_intervals_of_a_paired_difference_cover(method):
         found = paired_interval(Sample.of(treated), Sample.of(control), draws=1000, seed=number, method=method)
         hits += found.low <= 0.05 <= found.high
     assert 0.93 <= report(f"{method}, paired, covered", hits / TIMES) <= 0.97
+
+
+def planted(rng, items, labels, share):
+    """Clusters that have the label of an item with this probability, else any."""
+    true = rng.integers(0, labels, items)
+    found = [np.where(rng.random(items) < one, true, rng.integers(0, labels, items)) for one in share]
+    return [Sample.of(np.column_stack([one, true]), aggregate=v_measure) for one in found]
+
+
+@pytest.mark.parametrize(("items", "labels"), [(100, 10), (300, 10), (300, 40)])
+def test_intervals_of_clusters_cover_the_mean_score_of_so_many_items(items, labels):
+    """The bootstrap's own percentiles cover .675, .670 and .172; a score over all texts there are is another number."""
+    rng, times = np.random.default_rng(labels), 600
+    both = [planted(rng, items, labels, (0.7, 0.6)) for _ in range(4000)]
+    one, gap = np.mean([[a.value(), a.value() - b.value()] for a, b in both], axis=0)
+    hits = np.zeros(2)
+    for number in range(times):
+        a, b = planted(rng, items, labels, (0.7, 0.6))
+        alone, paired = interval(a, draws=400, seed=number), paired_interval(a, b, draws=400, seed=number)
+        hits += [alone.low <= one <= alone.high, paired.low <= gap <= paired.high]
+    for name, share in zip(("alone", "paired"), hits / times, strict=True):
+        assert 0.90 <= report(f"V-measure, {items} items, {labels} labels, {name}, covered", share) <= 0.98
+
+
+@pytest.mark.parametrize(("items", "r"), [(30, 0.5), (100, 0.8), (30, 0.95)])
+def test_intervals_of_rank_correlations_cover(items, r):
+    def drawn():
+        pairs = rng.normal(size=(items, 2))
+        pairs[:, 1] = r * pairs[:, 0] + (1 - r * r) ** 0.5 * pairs[:, 1]
+        return Sample.of(pairs, aggregate=spearman)
+
+    rng, times = np.random.default_rng(items), 1000
+    truth = np.mean([drawn().value() for _ in range(6000)])
+    found = (interval(drawn(), draws=400, seed=number) for number in range(times))
+    share = sum(one.low <= truth <= one.high for one in found) / times
+    assert 0.89 <= report(f"Spearman, {items} pairs, {r}, covered", share) <= 0.985
 
 
 @pytest.mark.parametrize("seeds", [5, 7, 10])
