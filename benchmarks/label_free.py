@@ -163,13 +163,21 @@ def ask(records: list[Record], made: QuestionSet, store: VectorStore) -> tuple[S
     return scored(hits, records, made.qrels()), scored(hits, records, made.qrels(topic=True))
 
 
-def believed(human: Scores, made: QuestionSet, scores: Scores) -> dict[str, int]:
-    """Count the separated pairs that the verdict calls decided, and those among them that it orders as people did."""
-    found = {"decided": 0, "right": 0}
+def believed(human: Scores, made: QuestionSet, scores: Scores, topical: Scores) -> dict[str, int]:
+    """Count the separated pairs that the verdict calls decided, and those among them that it orders as people did.
+
+    ``both``: as ``isogloss eval`` says it, where the topic surely gives the same order; ``words``: of those, words
+    against another system.
+    """
+    found = dict.fromkeys(("decided", "right", "both_decided", "both_right", "words_decided", "words_right"), 0)
     for (first, second), sign in separated(human).items():
         verdict = decide(made, scores[first], scores[second])
-        found["decided"] += verdict.decided
-        found["right"] += verdict.decided and verdict.whole.sign == sign
+        wide = decide(made, topical[first], topical[second])
+        both = verdict.decided and verdict.whole.sign == wide.whole.sign
+        words = both and (first in LEXICAL) != (second in LEXICAL)
+        for name, decided in (("", verdict.decided), ("both_", both), ("words_", words)):
+            found[f"{name}decided"] += decided
+            found[f"{name}right"] += decided and verdict.whole.sign == sign
     return found
 
 
@@ -189,7 +197,7 @@ def prove(name: str, most: int, store: VectorStore, quick: bool) -> dict[str, An
     found: dict[str, Any] = {
         "set": name, "documents": len(records), "human_questions": len(queries), "notes": made.notes,
         "result": agreement(human, made, scores),
-        "topic": agreement(human, made, topical), "believed": believed(human, made, scores),
+        "topic": agreement(human, made, topical), "believed": believed(human, made, scores, topical),
         "split_half_tau": split_half(human),
         "verdict": verdict.reason if verdict else "",
         "human": {system: round(value, 4) for system, value in means(human).items()},
@@ -231,6 +239,11 @@ def markdown(document: Mapping[str, Any]) -> str:
         f"{one['set']} {one['believed']['right']} of {one['believed']['decided']}" for one in document["collections"]
     )
     lines += ["", f"Pairs that the verdict calls decided and that people order the same way: {told}."]
+    both = ", ".join(
+        f"{one['set']} {one['believed']['both_right']} of {one['believed']['both_decided']}"
+        for one in document["collections"] if "both_right" in one["believed"]
+    )  # fmt: skip
+    lines += ["", f"The same where the topic gives the same order, too: {both}."] if both else []
     rows = list(dict.fromkeys(row for one in document["collections"] for row in one.get("ablations", {})))
     if rows:
         names = [one["set"] for one in document["collections"]]
