@@ -198,14 +198,14 @@ def encode(segment: Segment) -> Codes:
         step = block_maxima(largest) / 127
         step[step == 0] = 1.0
         steps[blocks] = step
-        each = np.repeat(step, BLOCK)[: stop - start, None].astype(np.float32)
-        rounded = scaled / each
-        np.rint(rounded, out=rounded)
+        each = np.repeat(step, BLOCK)[: stop - start]
+        scaled /= each[:, None].astype(np.float32)
+        rounded = np.rint(scaled)
         np.add(rounded, 128, out=values[start:stop], casting="unsafe")
-        rounded *= each
-        kept[start:stop] = np.sqrt(np.einsum("ij,ij->i", rounded, rounded))
+        # lengths in steps, so that squares of tiny vectors do not vanish in float32
+        kept[start:stop] = np.sqrt(np.einsum("ij,ij->i", rounded, rounded)) * each
         rounded -= scaled
-        lost[start:stop] = np.sqrt(np.einsum("ij,ij->i", rounded, rounded))
+        lost[start:stop] = np.sqrt(np.einsum("ij,ij->i", rounded, rounded)) * each
     # the lengths themselves are rounded, and so is a step in float32: allow for both
     kept = block_maxima(kept) * (1 + 1e-4)
     lost = block_maxima(lost) * (1 + 1e-4) + 1e-6 * kept
