@@ -39,6 +39,16 @@ def test_noise_keeps_shape_dtype_and_length():
     assert cosines.max() < 0.9
 
 
+def test_there_is_no_way_round_the_noise():
+    class Batched(Words):
+        def encode_batches(self, inputs, **options):
+            yield np.arange(len(inputs)), self.encode(inputs)
+
+    made = noisy(Batched(), 1.0, 3)
+    assert not hasattr(made, "encode_batches")
+    assert (made.encode(TEXTS) != Words().encode(TEXTS)).any()
+
+
 def test_equal_texts_get_equal_noise_in_any_batch():
     one = noisy(Words(), 0.7, 3)
     together = one.encode(TEXTS)

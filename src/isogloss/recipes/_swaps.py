@@ -22,6 +22,8 @@ OUTPUTS = (
     "rank", "rerank", "select", "segment",
 )  # fmt: skip
 """Methods whose results are replaced; ``score_all`` stays as it is: it is the truth that an index is held to."""
+HIDDEN = ("encode_batches",)
+"""Other ways to the same outputs, which would go round the replacement."""
 KINDS = 257
 """Columns that random sparse entries fall into, so that random texts still meet."""
 
@@ -82,6 +84,8 @@ class Replaced:
 
     def __getattr__(self, name: str) -> Any:
         """Return a method whose result is changed, or the inner attribute."""
+        if name in HIDDEN:
+            raise AttributeError(name)  # callers then take the method whose results are replaced
         found = getattr(self._inner, name)
         if name in OUTPUTS and callable(found):
             return self._changed(name, found)
