@@ -17,11 +17,11 @@ ORACLES_DONE := $(if $(ORACLES),.venv-dev/.oracles)
 ARGS ?=
 JOBS ?= auto
 
-.PHONY: help check demo test test-slow lint types bench docs clean
+.PHONY: help check demo test test-slow checks lint types bench docs clean
 
 help:
 	@sed -n '2,4p' Makefile | sed 's/^# *//'
-	@echo "make test-slow, make bench, make docs, make clean"
+	@echo "make test-slow, make checks, make bench, make docs, make clean"
 
 check:
 	@sh scripts/check-setup.sh python "$(PYTHON)"
@@ -59,6 +59,14 @@ test: .venv-dev/.installed $(ORACLES_DONE) lint types
 
 test-slow: .venv-dev/.installed $(ORACLES_DONE)
 	OMP_NUM_THREADS=1 HYPOTHESIS_PROFILE=nightly $(DEV)/python -m pytest -m "slow or nightly" $(ARGS)
+
+# claims of published systems: those that the last commit touched with one seed, and a few in full, others every day
+TOUCHED ?= HEAD~1
+ROTATING ?= 2
+checks: .venv-dev/.installed $(ORACLES_DONE)
+	if git rev-parse --quiet --verify $(TOUCHED) > /dev/null; then \
+	  $(DEV)/isogloss check --touched $(TOUCHED) --smoke; fi
+	$(DEV)/isogloss check --rotating $(ROTATING)
 
 BENCHMARKS ?= static_encoding bm25 transformer_encoding exact_search end_to_end quality
 bench: .venv-dev/.installed
