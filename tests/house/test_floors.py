@@ -14,7 +14,7 @@ FLOORS = {
     7: "cli serve",
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}
-GROUND = {"arrays", "errors", "protocols", "seeding", "compiled", "protobuf"}
+GROUND = {"arrays", "errors", "protocols", "seeding", "compiled", "protobuf", "web"}
 ARROWS = {("corpus", "text"), ("encoders", "vocabulary"), ("index", "transforms"), ("mining", "rerank")}
 """Where a package may import another of its floor; chunks end where sentences do, so corpus reads text."""
 FORBIDDEN = {"utils", "util", "common", "misc", "helpers", "helper"}

@@ -11,20 +11,24 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from isogloss.arrays import Dense
 from isogloss.errors import IsoglossError, UsageError
-
-if TYPE_CHECKING:
-    import urllib.request
+from isogloss.web import Fault, WebFault, request_json, shortened
 
 Shape: TypeAlias = Literal["openai", "tei"]
 KEY_VARIABLE = "ISOGLOSS_API_KEY"
 _LARGEST_ANSWER = 256 * 2**20
 _TOO_LONG = (400, 413, 422)
+_WORDS: dict[Fault, tuple[str, str]] = {
+    "refused": ("the server refused the request", ""),
+    "unreachable": ("the server cannot be reached", "check the address and the server"),
+    "large": ("the server's answer is too large", ""),
+    "unreadable": ("the server's answer is no JSON", ""),
+}
 
 
 class EndpointError(IsoglossError):
@@ -214,7 +218,7 @@ def _ask(endpoint: Endpoint, texts: list[str], encoding: str = "float") -> list[
         else:
             rows = [_numbers(item) for item in answer]
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        found = _short(json.dumps(answer), endpoint)
+        found = shortened(json.dumps(answer), endpoint.key)
         raise EndpointError("the server's answer holds no vectors", f"{error}: {found}", status=1) from error
     if len(rows) != len(texts):
         raise EndpointError(
@@ -239,53 +243,9 @@ def _numbers(value: Any) -> Dense:
 
 def _request(endpoint: Endpoint, url: str, body: dict[str, Any] | None = None) -> Any:
     """Send one request; ``status`` of the error is 0 where there was no answer at all."""
-    import urllib.error
-    import urllib.request
-    from http.client import HTTPException
-
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    if endpoint.key:
-        headers["Authorization"] = f"Bearer {endpoint.key}"
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, headers)
     try:
-        with _opener(url).open(request, timeout=endpoint.timeout_s) as response:
-            content = response.read(_LARGEST_ANSWER + 1)
-    except urllib.error.HTTPError as error:
-        with error:
-            text = _short(error.read(2000).decode("utf-8", "replace"), endpoint)
-        where = f" to {error.headers.get('Location')}" if error.code in (301, 302, 303, 307, 308) else ""
-        why = f"HTTP {error.code}{where} {text}".strip()
-        raise EndpointError("the server refused the request", why, status=error.code) from None
-    except (OSError, HTTPException) as error:
-        reason = _short(str(getattr(error, "reason", error)) or type(error).__name__, endpoint)
-        raise EndpointError("the server cannot be reached", reason, "check the address and the server") from None
-    if len(content) > _LARGEST_ANSWER:
-        raise EndpointError("the server's answer is too large", f"more than {_LARGEST_ANSWER} bytes", status=1)
-    try:
-        return json.loads(content)
-    except ValueError:
-        found = _short(content[:2000].decode("utf-8", "replace"), endpoint)
-        raise EndpointError("the server's answer is no JSON", found, status=1) from None
-
-
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    """Return an opener that follows no redirect, and that uses no proxy for this machine."""
-    import urllib.request
-    from urllib.parse import urlsplit
-
-    class NoRedirect(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *_: Any) -> None:
-            return None
-
-    handlers: list[urllib.request.BaseHandler] = [NoRedirect()]
-    if urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1"):
-        handlers.append(urllib.request.ProxyHandler({}))
-    return urllib.request.build_opener(*handlers)
-
-
-def _short(text: str, endpoint: Endpoint) -> str:
-    if endpoint.key:
-        text = text.replace(endpoint.key, "***")
-    text = " ".join(text.split())
-    return text if len(text) <= 200 else text[:197] + "..."
+        return request_json(url, body, key=endpoint.key, timeout_s=endpoint.timeout_s, largest=_LARGEST_ANSWER)
+    except WebFault as fault:
+        what, fix = _WORDS[fault.fault]
+        answered = fault.fault in ("large", "unreadable")
+        raise EndpointError(what, fault.why, fix, status=1 if answered else fault.status) from None

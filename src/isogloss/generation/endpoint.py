@@ -8,17 +8,22 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from isogloss.errors import IsoglossError, UsageError
-
-if TYPE_CHECKING:
-    import urllib.request
+from isogloss.web import Fault, WebFault, request_json, shortened
 
 KEY_VARIABLE = "ISOGLOSS_API_KEY"
 ROUTE = "/chat/completions"
 _LARGEST_ANSWER = 4 * 2**20
+_UNREADABLE = ("the chat server's answer cannot be read", "is it an OpenAI-like server?")
+_WORDS: dict[Fault, tuple[str, str]] = {
+    "refused": ("the chat server refused the request", ""),
+    "unreachable": ("the chat server cannot be reached", "check the address and the server"),
+    "large": _UNREADABLE,
+    "unreadable": _UNREADABLE,
+}
 
 
 class ChatError(IsoglossError):
@@ -77,7 +82,7 @@ class Chat:
         except (LookupError, TypeError):
             text = None
         if not isinstance(text, str) or not text.strip():
-            raise ChatError("the server's answer has no text", _short(json.dumps(answer), self.key))
+            raise ChatError("the server's answer has no text", shortened(json.dumps(answer), self.key))
         return text.strip()
 
 
@@ -116,44 +121,8 @@ def open_chat(url: str, *, model: str, key: str | None = None, timeout_s: float 
 
 
 def _post(chat: Chat, body: dict[str, Any]) -> Any:
-    import urllib.error
-    import urllib.request
-    from http.client import HTTPException
-
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    if chat.key:
-        headers["Authorization"] = f"Bearer {chat.key}"
-    request = urllib.request.Request(chat.url, json.dumps(body).encode(), headers)
     try:
-        with _opener(chat.url).open(request, timeout=chat.timeout_s) as response:
-            content = response.read(_LARGEST_ANSWER + 1)
-    except urllib.error.HTTPError as error:
-        with error:
-            said = _short(error.read(2000).decode("utf-8", "replace"), chat.key)
-        raise ChatError("the chat server refused the request", f"HTTP {error.code} {said}".strip()) from None
-    except (OSError, HTTPException) as error:
-        why = _short(str(getattr(error, "reason", error)) or type(error).__name__, chat.key)
-        raise ChatError("the chat server cannot be reached", why, "check the address and the server") from None
-    try:
-        if len(content) > _LARGEST_ANSWER:
-            raise ValueError("too large")
-        return json.loads(content)
-    except ValueError as error:
-        raise ChatError("the chat server's answer cannot be read", f"{error}", "is it an OpenAI-like server?") from None
-
-
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    """Return an opener that follows no redirect, and uses no proxy for this machine."""
-    import urllib.request
-
-    class Stay(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *_: Any) -> None:
-            return None
-
-    local = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
-    return urllib.request.build_opener(Stay, *([urllib.request.ProxyHandler({})] if local else []))
-
-
-def _short(text: str, key: str) -> str:
-    said = " ".join((text.replace(key, "***") if key else text).split())
-    return said if len(said) <= 200 else said[:197] + "..."
+        return request_json(chat.url, body, key=chat.key, timeout_s=chat.timeout_s, largest=_LARGEST_ANSWER)
+    except WebFault as fault:
+        what, fix = _WORDS[fault.fault]
+        raise ChatError(what, fault.why, fix) from None
