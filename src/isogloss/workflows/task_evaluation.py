@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from isogloss.corpus.examples import Splits
 from isogloss.errors import UsageError
 from isogloss.evaluation.datasets.card import DataCard, View, card
 from isogloss.evaluation.report.content import Report, SystemTask
@@ -128,16 +127,9 @@ def _work(task: Chosen) -> Callable[..., TaskResult]:
 
 
 def _data(task: Chosen) -> Any:
-    from isogloss.evaluation.datasets.load import load, load_parts
+    from isogloss.evaluation.datasets.load import task_data
 
-    if task.view.kind in TRAINED:
-        parts = load_parts(task.known.name, task.view.kind, task.part or None)
-        judged = task.part.rpartition("/")[2]
-        judged = judged if judged in parts.parts else task.view.main
-        if not task.view.train or judged == task.view.train:
-            raise UsageError(f"{task.name} cannot be judged", "it has no training part beside it", "name another part")
-        return Splits({"train": parts[task.view.train], "test": parts[judged]})
-    return load(task.known.name, task.view.kind, task.part or None)
+    return task_data(task.known.name, task.view.kind, task.part or None)
 
 
 def _hash(task: Chosen) -> DataHash:
