@@ -1,0 +1,1 @@
+"""Torch modules by mechanism: token packing, transformers, poolings, heads. Needs ``pip install isogloss[train]``."""

@@ -1,0 +1,1 @@
+"""Training objectives by mechanism: each is a formula from a model's outputs to unreduced losses."""
