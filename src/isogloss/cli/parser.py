@@ -186,6 +186,24 @@ def natural(text: str) -> int:
 natural.__name__ = "number"  # argparse names it in its message: "invalid number value"
 
 
+def duration(text: str) -> float:
+    """Read a time such as ``90``, ``90s``, ``10m`` or ``1.5h`` as seconds, for argparse.
+
+    Examples
+    --------
+    >>> duration("90"), duration("10m"), duration("1.5h")
+    (90.0, 600.0, 5400.0)
+    """
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number = float(text.rstrip("smh")) * units.get(text[-1:], 1.0)
+    if not 0 < number < 1e7 or len(text) - len(text.rstrip("smh")) > 1:
+        raise ValueError(text)
+    return number
+
+
+duration.__name__ = "time"
+
+
 def name_list(text: str) -> list[str]:
     """Read names separated by commas, for argparse.
 
