@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from isogloss.corpus.examples import LabelledTexts
 from isogloss.errors import IsoglossError
-from isogloss.evaluation.kmeans import kmeans
 from isogloss.evaluation.metrics.clustering import AGGREGATES
 from isogloss.evaluation.probes import dense
 from isogloss.evaluation.results import TaskResult
@@ -18,6 +17,7 @@ from isogloss.evaluation.sample import Aggregate, Sample
 from isogloss.evaluation.tasks.encode import Encoding
 from isogloss.protocols import Encoder, Progress, Silent
 from isogloss.seeding import derive, generator
+from isogloss.transforms.kmeans import kmeans
 
 
 def run(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from isogloss.errors import UsageError
-from isogloss.evaluation.kmeans import kmeans
+from isogloss.transforms.kmeans import kmeans
 
 
 def inertia(x, labels):
