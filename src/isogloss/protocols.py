@@ -172,6 +172,17 @@ class Searcher(Protocol):
         ...
 
 
+class LanguageModel(Protocol):
+    """Gives texts a probability. One that can also write has ``generate(prompts) -> list[str]``.
+
+    A true attribute ``partial`` says that only a part of each text is predicted (masked tokens), whose bytes it counts.
+    """
+
+    def nll(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return minus the log-probability of each text in nats ``(n,)``, and its size in bytes of UTF-8 ``(n,)``."""
+        ...
+
+
 @dataclass(slots=True)
 class Record:
     """One document as a reader gives it.

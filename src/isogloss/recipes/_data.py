@@ -15,6 +15,7 @@ from isogloss.corpus.examples import LabelledPairs, LabelledTexts, ScoredPairs
 from isogloss.corpus.judgements import TestCollection
 from isogloss.errors import CorpusError
 from isogloss.evaluation.datasets.card import DataCard
+from isogloss.protocols import Record
 
 JUDGED = ("test", "all", "dev", "valid", "val", "pairs")
 """Parts that a check is judged on, the first that is there; ``train`` is for fitting."""
@@ -93,9 +94,10 @@ class Opened:
             self.parts[name] = self._read(name)
         return self.parts[name]
 
-    def texts(self) -> list[str]:
-        """Return distinct texts for fitting, in the order of the file: of the train part where there is one."""
-        return list(dict.fromkeys(text for text in texts_of(self.part(self.train or None)) if text.strip()))
+    def texts(self, part: str | None = None) -> list[str]:
+        """Return distinct texts for fitting, in the order of the file: of the train part where no part is named."""
+        found = texts_of(self.part(part or self.train or None))
+        return list(dict.fromkeys(text for text in found if text.strip()))
 
     def digest(self) -> str:
         """Return a hash of the names and bytes of all files; no path of this machine is in it."""
@@ -202,6 +204,8 @@ def texts_of(examples: Any) -> Iterable[str]:
 
 
 def _text_of_row(row: Any) -> str:
+    if isinstance(row, Record):
+        return f"{row.title}\n{row.text}" if row.title else row.text
     if isinstance(row, dict):
         for name in ("text", "sentence", "a", "query", "title"):
             if isinstance(row.get(name), str):

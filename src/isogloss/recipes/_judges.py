@@ -14,6 +14,8 @@ from isogloss.corpus import examples as kinds
 from isogloss.corpus.judgements import TestCollection
 from isogloss.errors import UsageError
 from isogloss.evaluation.sample import Sample
+from isogloss.protocols import Record
+from isogloss.recipes._language_judge import bits_of_language_model
 
 TASKS: dict[type, str] = {
     kinds.ScoredPairs: "sts",
@@ -29,6 +31,9 @@ TASKS: dict[type, str] = {
     kinds.Splits: "classification",
 }
 """Which task judges an encoder, by the kind of the data; ``task=`` of the judge chooses another."""
+
+BITS = "bits per byte"
+"""The metric that judges what is both encoder and language model as the latter, on any data that has texts."""
 
 
 @dataclass(slots=True)
@@ -77,6 +82,8 @@ class LabJudge:
         options = dict(self.options)
         if hasattr(artifact, "search") and hasattr(artifact, "score_all"):
             return recall_of_index(artifact, **options)
+        if hasattr(artifact, "nll") and (self.metric == BITS or _is_text(self.data)):
+            return bits_of_language_model(artifact, self.data, **options)
         if hasattr(artifact, "encode"):
             return self._task(artifact, options)
         if hasattr(artifact, "predict"):
@@ -84,7 +91,8 @@ class LabJudge:
         if hasattr(artifact, "score"):
             return ndcg_of_reranker(artifact, self.data, **options)
         raise UsageError(
-            f"{self.name} cannot judge a {type(artifact).__name__}", "it cannot encode, search, predict or score",
+            f"{self.name} cannot judge a {type(artifact).__name__}",
+            "it can none of encode, search, predict, score, nll",
             "pass your own function from the artifact to a Sample",
         )  # fmt: skip
 
@@ -122,6 +130,11 @@ def task_module(asked: str, data: Any) -> str:
             f"no task judges an encoder on {type(data).__name__}", f"asked for {asked or 'none'}", "give task=NAME"
         )
     return by_kind
+
+
+def _is_text(data: Any) -> bool:
+    """Say whether data is plain text: nothing but language models is judged on it."""
+    return isinstance(data, list) and bool(data) and all(isinstance(one, str | Record) for one in data)
 
 
 def recall_of_index(index: Any, *, queries: Any, k: int = 10, effort: float = 0.5) -> Sample:

@@ -103,7 +103,7 @@ class Lab:
             self.shuffles[self.swap] = self.shuffles.get(self.swap, 0) + count
         return examples
 
-    def texts(self, role: str, n: int | None = None, run: Run | None = None) -> list[str]:
+    def texts(self, role: str, n: int | None = None, run: Run | None = None, *, part: str | None = None) -> list[str]:
         """Return texts for fitting (the train part where there is one); with a run a fresh resample.
 
         Parameters
@@ -114,13 +114,15 @@ class Lab:
             How many; None for all, or two thirds of all where there is a run.
         run
             Whose resample: ``n`` distinct texts drawn without replacement by the run's seed and fold.
+        part
+            Which part of the data, where it is another one: plain text often has no part named ``train``.
 
         Raises
         ------
         UsageError
             Where there are fewer than ``n`` texts.
         """
-        texts = self._open(role).texts()
+        texts = self._open(role).texts(part)
         if n is not None and n > len(texts):
             raise UsageError(f"{self.name(role)} has {len(texts)} texts", f"{n} are asked for", "ask for fewer")
         if run is None:

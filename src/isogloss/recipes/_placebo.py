@@ -47,7 +47,8 @@ def liveness(
 def _broken(score: float, control: float) -> str:
     if not math.isfinite(score):
         return "its score is no number"
-    if math.isfinite(control) and control > 0 and score < BROKEN * control:
+    least = BROKEN * control if control > 0 else control / BROKEN  # below zero (minus bits per byte) twice the cost
+    if math.isfinite(control) and control and score < least:
         return f"its score is broken ({score:.4f}, the control's is {control:.4f})"
     return ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -19,9 +20,11 @@ Swap = Literal["identity", "random", "shuffled", "labels", "constant"]
 SWAPS: tuple[Swap, ...] = ("identity", "random", "shuffled", "labels", "constant")
 OUTPUTS = (
     "encode", "encode_query", "encode_document", "states", "search", "score", "transform", "predict", "predict_proba",
-    "rank", "rerank", "select", "segment",
+    "rank", "rerank", "select", "segment", "nll", "generate",
 )  # fmt: skip
 """Methods whose results are replaced; ``score_all`` stays as it is: it is the truth that an index is held to."""
+ONCE = ("encode", "nll", "generate")
+"""Outputs (by the start of their names) that are made once for equal inputs, however many levels of noise are tried."""
 HIDDEN = ("encode_batches",)
 """Other ways to the same outputs, which would go round the replacement."""
 KINDS = 257
@@ -75,6 +78,23 @@ def constant(artifact: Any) -> Any:
     return _replaced(artifact, lambda output, keys: _flat(output))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Nats:
+    """What a language model's ``nll`` gives; noise and constants move it to that of a model that knows nothing."""
+
+    nats: NDArray[np.float64]
+    sizes: NDArray[Any]
+
+    @property
+    def pair(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        return self.nats, self.sizes
+
+    def towards_ignorance(self, share: float) -> _Nats:
+        """Mix with 8 bits a byte; noise that moved nats between texts would leave their sum as it was."""
+        nothing = np.asarray(self.sizes, np.float64) * math.log(256)
+        return _Nats((1 - share) * np.asarray(self.nats, np.float64) + share * nothing, self.sizes)
+
+
 class Replaced:
     """An artifact whose outputs pass through ``change``; everything else is the artifact's own."""
 
@@ -104,13 +124,14 @@ class Replaced:
                 arguments = ([arguments[0]], *arguments[1:])
             inputs = arguments[0] if arguments else None
             keys = list(inputs) if isinstance(inputs, list | tuple) else None
-            return self._change(self._once(name, method, arguments, options), keys)
+            made = self._once(name, method, arguments, options)
+            return self._change(_Nats(*made), keys).pair if name == "nll" else self._change(made, keys)
 
         return call
 
     def _once(self, name: str, method: Callable[..., Any], arguments: Any, options: Any) -> Any:
-        """Return the clean result; texts are encoded once, however many levels of noise are tried."""
-        if not name.startswith("encode") or options.get("report") is not None:
+        """Return the clean result, for texts made once."""
+        if not name.startswith(ONCE) or options.get("report") is not None:
             return method(*arguments, **options)
         key = hashlib.sha256(repr((name, arguments, sorted(options.items()))).encode("utf-8", "replace")).hexdigest()
         if key not in self._clean:
@@ -171,6 +192,8 @@ def _kind(values: Sequence[Any]) -> Any:
 
 
 def _mixed(output: Any, keys: Sequence[Any] | None, share: float, seed: int) -> Any:
+    if isinstance(output, _Nats):
+        return output.towards_ignorance(share)
     if isinstance(output, tuple) and output and isinstance(output[0], Ragged | np.ndarray | CSR):
         return (_mixed(output[0], keys, share, seed), *output[1:])  # states with their spans
     if isinstance(output, Ragged):
@@ -183,11 +206,8 @@ def _mixed(output: Any, keys: Sequence[Any] | None, share: float, seed: int) -> 
         rows = [np.array(row, object) for row in output.documents]
         documents = [list(_moved(row, share, derive(seed, i))) for i, row in enumerate(rows)]
         return RankedRun(output.queries, documents, output.scores, output.name)
-    if isinstance(output, float | np.floating):
-        noise = float(generator(seed, "noise", repr(float(output))).standard_normal())
-        return float((1 - share) * output + share * noise * max(abs(float(output)), 1e-3))
-    if isinstance(output, int | np.integer | str):
-        return output if isinstance(output, str) else int(output)
+    if isinstance(output, int | float | np.number | str):
+        return _mixed_scalar(output, share, seed)
     if isinstance(output, np.ndarray) and output.dtype.kind == "f":
         table = output.reshape(len(output), -1) if output.ndim > 1 else output[None]
         made = _mixed_rows(table, keys if output.ndim > 1 else None, share, seed)
@@ -195,6 +215,13 @@ def _mixed(output: Any, keys: Sequence[Any] | None, share: float, seed: int) -> 
     if isinstance(output, np.ndarray):
         return _moved(output, share, seed)
     return _replaced(output, lambda one, _: _mixed(one, None, share, seed))
+
+
+def _mixed_scalar(output: Any, share: float, seed: int) -> Any:
+    if not isinstance(output, float | np.floating):
+        return output if isinstance(output, str) else int(output)
+    noise = float(generator(seed, "noise", repr(float(output))).standard_normal())
+    return float((1 - share) * output + share * noise * max(abs(float(output)), 1e-3))
 
 
 def _mixed_rows(rows: NDArray[Any], keys: Sequence[Any] | None, share: float, seed: int) -> NDArray[Any]:
@@ -249,6 +276,8 @@ def _moved(values: NDArray[Any], share: float, seed: int) -> NDArray[Any]:
 
 
 def _flat(output: Any) -> Any:
+    if isinstance(output, _Nats):
+        return output.towards_ignorance(1.0)
     if isinstance(output, tuple) and output and isinstance(output[0], Ragged | np.ndarray | CSR):
         return (_flat(output[0]), *output[1:])
     if isinstance(output, Ragged):
