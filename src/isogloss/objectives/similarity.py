@@ -1,0 +1,103 @@
+"""Similarities and distances of vectors whose values and gradients stay finite: for zero, equal and huge vectors."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from isogloss.errors import UsageError
+
+Kind = Literal["cosine", "dot"]
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """Return ``(..., d)`` vectors at length 1; a zero vector stays zero and passes a finite gradient on.
+
+    Examples
+    --------
+    >>> unit(torch.tensor([[3.0, 4.0], [0.0, 0.0], [1e30, 0.0]])).tolist()
+    [[0.6..., 0.8...], [0.0, 0.0], [1.0, 0.0]]
+    """
+    largest = vectors.detach().abs().amax(-1, keepdim=True)  # (..., 1)
+    scaled = vectors / torch.where(largest > 0, largest, torch.ones_like(largest))  # squares cannot overflow now
+    squares = scaled.square().sum(-1, keepdim=True)  # (..., 1)
+    length = torch.where(squares > 0, squares, torch.ones_like(squares)).sqrt()
+    return scaled / length
+
+
+def matrix(left: Tensor, right: Tensor, kind: Kind = "cosine") -> Tensor:
+    """Return the similarities of all pairs: ``(n, d)`` and ``(m, d)`` to ``(n, m)``.
+
+    Examples
+    --------
+    >>> matrix(torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 3.0]])).tolist()
+    [[1.0, 0.0]]
+    """
+    return unit(left) @ unit(right).T if kind == "cosine" else left @ right.T  # (n, m)
+
+
+def rowwise(left: Tensor, right: Tensor, kind: Kind = "cosine") -> Tensor:
+    """Return the similarities of the pairs in the same row: ``(..., d)`` twice to ``(...)``."""
+    return (unit(left) * unit(right)).sum(-1) if kind == "cosine" else (left * right).sum(-1)  # (...)
+
+
+def root(squares: Tensor) -> Tensor:
+    """Return square roots whose gradient at 0 is 0 instead of infinite."""
+    positive = squares > 0
+    return torch.where(positive, torch.where(positive, squares, torch.ones_like(squares)).sqrt(), squares * 0)
+
+
+def distances(left: Tensor, right: Tensor, *, squared: bool = False) -> Tensor:
+    """Return the Euclidean distances of all pairs: ``(n, d)`` and ``(m, d)`` to ``(n, m)``.
+
+    Examples
+    --------
+    >>> distances(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[5.0, 0.0]]
+    """
+    lengths = left.square().sum(-1)[:, None] + right.square().sum(-1)[None, :]  # (n, m)
+    squares = (lengths - 2 * left @ right.T).clamp_min(0)  # rounding can make it negative
+    return squares if squared else root(squares)
+
+
+def same(numbers: Tensor, others: Tensor) -> Tensor:
+    """Return where ``(n,)`` and ``(m,)`` numbers are equal, ``(n, m)``."""
+    return numbers[:, None] == others[None, :]
+
+
+def need_columns(outputs: tuple[Tensor, ...], least: int, what: str) -> None:
+    """Raise where there are fewer columns of vectors than an objective needs, or columns of unlike lengths.
+
+    Raises
+    ------
+    UsageError
+        With the counts that were found.
+    """
+    rows = [len(column) for column in outputs]
+    if len(outputs) < least:
+        raise UsageError(
+            f"{what} needs at least {least} columns of vectors", f"there are {len(outputs)}",
+            "give it data with that many columns",
+        )  # fmt: skip
+    if len(set(rows)) > 1:
+        raise UsageError(f"{what} needs columns of one length", f"they have {rows} rows")
+
+
+def need_labels(labels: Tensor | None, rows: int, what: str) -> Tensor:
+    """Return the labels, or raise where there are none, too few, or ones that are not numbers.
+
+    Raises
+    ------
+    UsageError
+        With the counts that were found.
+    """
+    if labels is None:
+        raise UsageError(f"{what} needs labels", "the batch has none", "name the column that holds the labels")
+    if len(labels) != rows:
+        raise UsageError(f"{what} needs a label for each item", f"{len(labels)} labels, {rows} items")
+    if labels.is_floating_point() and not bool(labels.isfinite().all()):
+        missing = int((~labels.isfinite()).sum())
+        raise UsageError(f"{what} needs finite labels", f"{missing} of {labels.numel()} are NaN or infinite")
+    return labels
