@@ -187,18 +187,10 @@ natural.__name__ = "number"  # argparse names it in its message: "invalid number
 
 
 def duration(text: str) -> float:
-    """Read a time such as ``90``, ``90s``, ``10m`` or ``1.5h`` as seconds, for argparse.
+    """Read a time such as ``90s`` or ``10m`` as seconds, for argparse."""
+    from isogloss.workflows.durations import seconds_of
 
-    Examples
-    --------
-    >>> duration("90"), duration("10m"), duration("1.5h")
-    (90.0, 600.0, 5400.0)
-    """
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    number = float(text.rstrip("smh")) * units.get(text[-1:], 1.0)
-    if not 0 < number < 1e7 or len(text) - len(text.rstrip("smh")) > 1:
-        raise ValueError(text)
-    return number
+    return seconds_of(text)
 
 
 duration.__name__ = "time"

@@ -226,7 +226,7 @@ def _filled(own: Sequence[str], width: int, others: Sequence[str], row: int, see
 
 
 def together(columns: Sequence[Sequence[str]], groups: Sequence[str] = ()) -> NDArray[np.int64]:
-    """Number rows so that those which share a text in one of the columns, or a group, get the same number.
+    """Give rows numbers so that those which share a text in one of the columns, or a group, get the same one.
 
     Parameters
     ----------

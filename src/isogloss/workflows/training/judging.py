@@ -35,7 +35,7 @@ class Exam:
     data
         What it takes.
     metric
-        The metric that counts.
+        The metric that counts; empty for the task's own.
     about
         What is asked, in a sentence.
     """
@@ -50,7 +50,7 @@ class Exam:
         task = import_module(f"isogloss.evaluation.tasks.{self.kind}")
         run = task.run_neighbours if self.kind == "classification" else task.run
         found = run(encoder, self.data, name="held-out rows")
-        sample: Sample = found.samples[self.metric]
+        sample: Sample = found.samples[self.metric or found.main]
         return sample
 
 
@@ -85,7 +85,7 @@ def exam(parts: Parts, which: str, seed: int = 0) -> Exam:
         return Exam("sts", scored, "spearman", f"{len(rows):,} held-out pairs with a score")
     if rows.kind == "labelled pairs":
         labelled = LabelledPairs(columns[0], columns[1], targets.astype(np.int64), rows.groups)
-        return Exam("pair_classification", labelled, "ap", f"{len(rows):,} held-out pairs with a label")
+        return Exam("pair_classification", labelled, "", f"{len(rows):,} held-out pairs with a label")
     train = parts.train
     names = [str(i) for i in range(int(max(targets.max(), _targets(train).max())) + 1)]
     both = {
