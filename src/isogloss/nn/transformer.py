@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -34,6 +35,11 @@ class TransformerConfig:
         Width of the token table where it is smaller than ``width`` (ALBERT, ELECTRA), else None.
     dropout
         Share of values dropped in training, of states and of attention.
+    attention_dropout
+        Share of attention weights dropped, where it is not ``dropout``.
+    buckets
+        Relative position buckets with one learned bias a head, shared by all layers (MPNet,
+        https://arxiv.org/abs/2004.09297); 0: none.
     epsilon
         Of the layer norms.
     """
@@ -52,6 +58,8 @@ class TransformerConfig:
     embedding_width: int | None = None
     dropout: float = 0.1
     epsilon: float = 1e-12
+    attention_dropout: float | None = None
+    buckets: int = 0
 
 
 _ACTIVATIONS = {
@@ -113,7 +121,7 @@ class Layer(nn.Module):
     def _attend(self, x: Tensor, layout: Layout) -> Tensor:
         heads = self.config.heads
         q, k, v = (layout.pad(part(x), heads) for part in (self.query, self.key, self.value))  # (n, h, L, w/h)
-        dropout = self.config.dropout if self.training else 0.0
+        dropout = attention_dropout(self.config) if self.training else 0.0
         seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=layout.mask, dropout_p=dropout)
         return self.attention_out(layout.unpad(seen))  # (T, w)
 
@@ -127,9 +135,11 @@ class Layout:
         The tokens.
     causal
         A token sees itself and those before it.
+    relative
+        ``(buckets, heads)`` biases by relative position bucket, or None.
     """
 
-    def __init__(self, packed: Packed, *, causal: bool) -> None:
+    def __init__(self, packed: Packed, *, causal: bool, relative: Tensor | None = None) -> None:
         lengths = packed.lengths
         self.texts, self.longest = len(packed), int(lengths.max()) if len(packed) else 0
         self.place = packed.texts() * self.longest + packed.positions()  # (T,) in the flat (n * L)
@@ -140,6 +150,10 @@ class Layout:
             self.mask = before[None, None] & real[:, None, None, :]  # (n, 1, L, L)
         elif not bool(real.all()):
             self.mask = real[:, None, None, :]  # (n, 1, 1, L)
+        if relative is not None:
+            bias = relative[relative_buckets(self.longest, len(relative))].permute(2, 0, 1)[None]  # (1, heads, L, L)
+            hidden = torch.zeros((), device=bias.device) if self.mask is None else ~self.mask
+            self.mask = torch.where(hidden.bool(), -torch.inf, bias)  # (n or 1, heads, L, L)
 
     def pad(self, x: Tensor, heads: int) -> Tensor:
         """Return ``(T, w)`` as ``(n, heads, L, w / heads)``, zeros where there is no token."""
@@ -149,6 +163,30 @@ class Layout:
     def unpad(self, x: Tensor) -> Tensor:
         """Return ``(n, heads, L, w / heads)`` as ``(T, w)``."""
         return x.transpose(1, 2).flatten(2).flatten(0, 1).index_select(0, self.place)  # (T, w)
+
+
+def attention_dropout(config: TransformerConfig) -> float:
+    """Return the share of attention weights that are dropped in training."""
+    return config.dropout if config.attention_dropout is None else config.attention_dropout
+
+
+def relative_buckets(length: int, buckets: int, longest: int = 128) -> Tensor:
+    """Return the bucket of each pair (query position, key position), ``(length, length)`` int64.
+
+    As T5 (https://arxiv.org/abs/1910.10683) and MPNet: half of the buckets for keys before the query, half for keys
+    after it; in each half the first half holds one distance a bucket, the rest logarithmic steps up to ``longest``.
+
+    Examples
+    --------
+    >>> relative_buckets(3, 32).tolist()
+    [[0, 17, 18], [1, 0, 17], [2, 1, 0]]
+    """
+    position = torch.arange(length)
+    distance = position[None, :] - position[:, None]  # (length, length)
+    half, exact, size = buckets // 2, buckets // 4, distance.abs()
+    ratio = torch.log(size.clamp_min(1).float() / exact) / math.log(longest / exact)
+    large = (exact + (ratio * (half - exact)).long()).clamp_max(half - 1)
+    return torch.where(size < exact, size, large) + (distance > 0) * half
 
 
 class Transformer(nn.Module):
@@ -174,6 +212,7 @@ class Transformer(nn.Module):
         self.embeddings = Embeddings(config)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width, eps=config.epsilon) if config.norm_first else None
+        self.relative = nn.Embedding(config.buckets, config.heads) if config.buckets else None
         self.apply(_initialise)
 
     def forward(self, packed: Packed, *, vectors: Tensor | None = None) -> Tensor:
@@ -182,7 +221,8 @@ class Transformer(nn.Module):
 
     def states(self, packed: Packed, layers: Sequence[int], *, vectors: Tensor | None = None) -> tuple[Tensor, ...]:
         """Return the states ``(T, width)`` of chosen layers: 0 the embeddings, N layer N, -1 the last one."""
-        layout = Layout(packed, causal=self.config.causal)
+        relative = None if self.relative is None else self.relative.weight
+        layout = Layout(packed, causal=self.config.causal, relative=relative)
         all_states = [self.embeddings(packed, vectors)]
         for layer in self.layers:
             all_states.append(layer(all_states[-1], layout))
