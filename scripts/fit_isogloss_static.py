@@ -18,28 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from isogloss.arrays import CSR, Dense, Ragged, normalise
+from isogloss.arrays import CSR, Dense, normalise
 from isogloss.encoders.static import StaticEncoder, TokenVectors
 from isogloss.learners.linear_distillation import DistilledTable, linear_distillation
 from isogloss.protocols import Encoder
 from isogloss.seeding import generator
 from isogloss.vocabulary.wordpiece import WordPiece
+from isogloss.workflows.training.static_student import reachable, token_counts
 from isogloss_static_texts import Source, rows, training_texts
 
 SHARD, HELD_OUT, LONGEST = 4096, 4096, 128
 OUT = Path(__file__).resolve().parents[1] / "src" / "isogloss" / "encoders" / "assets" / "isogloss-static"
-
-
-def reachable(pieces: WordPiece) -> list[int]:
-    """Return the numbers of the tokens that some text can give: not ``[unused7]``, ``##!`` or ``##`` before CJK."""
-    splitter, cleaner = pieces.tokenizer.pre_tokenizer, pieces.tokenizer.normalizer
-    found = []
-    for number, token in enumerate(pieces.tokens):
-        body = "a" + token[2:] if token.startswith("##") and token != "##" else token
-        whole = [part for part, _ in splitter.pre_tokenize_str(cleaner.normalize_str(body))] == [body]
-        if token in pieces.added or (whole and not token.startswith("[unused")):
-            found.append(number)
-    return found
 
 
 def teacher_vectors(teacher: Encoder, texts: list[str], cache: Path) -> Dense:
@@ -58,15 +47,6 @@ def teacher_vectors(teacher: Encoder, texts: list[str], cache: Path) -> Dense:
             )
         parts.append(np.load(file).astype(np.float32))
     return normalise(np.concatenate(parts))
-
-
-def token_counts(pieces: WordPiece, texts: list[str]) -> CSR:
-    """Return how often each token occurs in each text."""
-    import scipy.sparse
-
-    tokens: Ragged = pieces.ids(texts)
-    ones = np.ones(len(tokens.values), np.float32)
-    return CSR.fromcsr(scipy.sparse.csr_matrix((ones, tokens.values, tokens.offsets), shape=(len(texts), len(pieces))))
 
 
 def structure(encoder: StaticEncoder, texts: list[str], teacher: Dense) -> dict[str, float]:

@@ -12,13 +12,14 @@ import numpy as np
 from isogloss.corpus.examples import LabelledPairs, LabelledTexts, ScoredPairs, Splits
 from isogloss.corpus.judgements import TestCollection
 from isogloss.errors import UsageError
-from isogloss.evaluation.results import Comparison
+from isogloss.evaluation.general_questions import general_questions
 from isogloss.evaluation.sample import Sample
 from isogloss.evaluation.statistics.comparison import compare
 from isogloss.protocols import Encoder, Record
 from isogloss.seeding import generator
 from isogloss.workflows.training.data import TrainingData
 from isogloss.workflows.training.split import Parts
+from isogloss.workflows.training.writing import Measured
 
 DISTRACTORS = 2000
 """Texts of the training rows that held-out questions are searched among, besides their own."""
@@ -97,6 +98,12 @@ def exam(parts: Parts, which: str, seed: int = 0) -> Exam:
     )
 
 
+def general_exam() -> Exam:
+    """Return the general probe set of the package as a task."""
+    data = general_questions()
+    return Exam("retrieval", data, "ndcg@10", f"{len(data.queries)} everyday questions, kept in the package")
+
+
 def _targets(rows: TrainingData) -> Any:
     assert rows.targets is not None
     return rows.targets
@@ -117,6 +124,21 @@ def _collection(rows: TrainingData, train: TrainingData, seed: int) -> TestColle
     return TestCollection(documents, {id: text for text, id in queries.items()}, qrels, "held-out rows")
 
 
-def compared(exam: Exam, encoders: Mapping[str, Encoder], *, seed: int = 0) -> Comparison:
-    """Compare encoders on the same items, paired, with intervals."""
-    return compare({name: exam.sample(encoder) for name, encoder in encoders.items()}, seed=seed)
+def measured(exam: Exam, name: str, encoders: Mapping[str, Encoder], *, model: str, seed: int = 0) -> Measured:
+    """Compare encoders on the same items, paired, with intervals.
+
+    Parameters
+    ----------
+    exam
+        What is asked.
+    name
+        Of the questions, for tables.
+    encoders
+        By their names.
+    model
+        Which of them the result is about.
+    seed
+        Of the bootstrap.
+    """
+    samples = {label: exam.sample(encoder) for label, encoder in encoders.items()}
+    return Measured(name, exam.kind, compare(samples, seed=seed), model, samples[model])
