@@ -106,8 +106,8 @@ class InBatchSoftmax:
 
     Notes
     -----
-    ``extra["candidate_bias"]`` of shape ``(size, columns)`` is added to the logits of each text as a negative of others:
-    minus the log of its frequency corrects for texts that are drawn often.
+    ``extra["candidate_bias"]`` of shape ``(size, columns)`` is added to the logits of each text where it is a
+    negative of another item: minus the log of its frequency corrects for texts that are drawn often.
 
     Examples
     --------
@@ -263,7 +263,7 @@ def _parts(blocks: list[Candidates], positive: Tensor) -> dict[str, Tensor | flo
 class LearnedTemperature(nn.Module):
     """Any objective with a ``temperature``, learned as the log of its inverse beside the model.
 
-    Its parameter must be trained too: let the player's module hold it.
+    Its parameter is trained with the player whose objective it is.
 
     Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision"
     (https://arxiv.org/abs/2103.00020).

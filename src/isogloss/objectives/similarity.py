@@ -10,6 +10,7 @@ from torch import Tensor
 from isogloss.errors import UsageError
 
 Kind = Literal["cosine", "dot"]
+Distance = Literal["cosine", "euclidean", "manhattan"]
 
 
 def unit(vectors: Tensor) -> Tensor:
@@ -62,6 +63,28 @@ def distances(left: Tensor, right: Tensor, *, squared: bool = False) -> Tensor:
     return squares if squared else root(squares)
 
 
+def apart(left: Tensor, right: Tensor, kind: Distance = "cosine") -> Tensor:
+    """Return the distances of the pairs in the same row, ``(n, d)`` twice to ``(n,)``; ``cosine`` is 1 less the cosine.
+
+    Examples
+    --------
+    >>> pair = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 0.0]])
+    >>> [float(apart(*pair, kind)) for kind in ("cosine", "euclidean", "manhattan")]
+    [1.0, 5.0, 7.0]
+    """
+    if kind == "cosine":
+        return 1 - rowwise(left, right)  # (n,)
+    difference = left - right  # (n, d)
+    return difference.abs().sum(-1) if kind == "manhattan" else root(difference.square().sum(-1))  # (n,)
+
+
+def all_apart(left: Tensor, right: Tensor, kind: Distance = "cosine") -> Tensor:
+    """Return the distances of all pairs, ``(n, d)`` and ``(m, d)`` to ``(n, m)``."""
+    if kind == "cosine":
+        return 1 - matrix(left, right)  # (n, m)
+    return torch.cdist(left, right, p=1) if kind == "manhattan" else distances(left, right)  # (n, m)
+
+
 def same(numbers: Tensor, others: Tensor) -> Tensor:
     """Return where ``(n,)`` and ``(m,)`` numbers are equal, ``(n, m)``."""
     return numbers[:, None] == others[None, :]
@@ -101,3 +124,26 @@ def need_labels(labels: Tensor | None, rows: int, what: str) -> Tensor:
         missing = int((~labels.isfinite()).sum())
         raise UsageError(f"{what} needs finite labels", f"{missing} of {labels.numel()} are NaN or infinite")
     return labels
+
+
+def need_classes(labels: Tensor | None, rows: int, what: str) -> Tensor:
+    """Return the labels as ``(rows,)`` int64 classes, or raise where they are no whole numbers.
+
+    Raises
+    ------
+    UsageError
+        With the counts that were found.
+    """
+    given = need_labels(labels, rows, what).reshape(rows, -1)
+    if given.shape[1] != 1:
+        raise UsageError(f"{what} needs one class for each item", f"the labels have {given.shape[1]} columns")
+    whole = given[:, 0].long()
+    if not bool((whole == given[:, 0]).all()):
+        odd = int((whole != given[:, 0]).sum())
+        raise UsageError(f"{what} needs whole numbers as classes", f"{odd} of {rows} labels are none")
+    return whole
+
+
+def weighted(weights: Tensor | None, rows: int, like: Tensor) -> Tensor:
+    """Return the items' weights ``(rows,)``, ones where there are none."""
+    return torch.ones(rows, dtype=like.dtype, device=like.device) if weights is None else weights.to(like.dtype)
