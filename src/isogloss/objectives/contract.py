@@ -129,7 +129,10 @@ class Objective(Protocol):
     so that gradient caching (GradCache, https://arxiv.org/abs/2101.06983) is exact.
     """
 
-    cacheable: bool
+    @property
+    def cacheable(self) -> bool:
+        """Whether the losses depend on the batch through one vector an item and column alone."""
+        ...
 
     def __call__(self, outputs: Any, batch: Batch) -> Losses:
         """Return the losses of one batch."""

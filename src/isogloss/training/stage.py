@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+import torch
 from torch import nn
 
 from isogloss.objectives.contract import Batch, Objective
@@ -34,7 +35,7 @@ class Optimiser:
     learning_rate, weight_decay, betas, epsilon
         Of AdamW (https://arxiv.org/abs/1711.05101); biases and norms are not decayed.
     schedule
-        After the warm-up: ``linear`` to 0, ``cosine`` to 0, or ``constant``.
+        After the warm-up: ``linear`` to 0, ``cosine`` to 0, ``constant``, or ``root`` (one over the root of the step).
     warmup
         Share of the steps over which the rate rises from 0.
     clip
@@ -45,7 +46,7 @@ class Optimiser:
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    schedule: Literal["linear", "cosine", "constant", "root"] = "linear"
     warmup: float = 0.1
     clip: float = 1.0
 
@@ -76,6 +77,20 @@ class Player:
         How the parameters move.
     every
         Moves at every n-th step.
+    batches
+        Its own batches, by number; None: the stage's.
+    ema
+        Decay of an exponential average of the weights, which is what evaluations see and what remains at the end; 0 for
+        none.
+    make_optimiser
+        From parameter groups to a torch optimiser, where AdamW will not do (sparse gradients, another rule); its
+        learning rate follows ``optimiser``'s schedule. None: AdamW.
+
+    Notes
+    -----
+    An objective that is itself a module learns with the player: its trainable parameters (a temperature, a critic) move
+    with the module's, and its buffers (a queue) are saved with them. While a player moves, the parameters of the other
+    players are frozen, so that no gradient leaks into them.
     """
 
     name: str = "model"
@@ -84,6 +99,9 @@ class Player:
     forward: Forward = encode_columns
     optimiser: Optimiser = field(default_factory=Optimiser)
     every: int = 1
+    batches: Batches | None = None
+    ema: float = 0.0
+    make_optimiser: Callable[[list[dict[str, Any]]], torch.optim.Optimizer] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +109,50 @@ class Refresh:
     """Something that is renewed every n steps: a momentum teacher, mined negatives, an index.
 
     ``what(step)`` changes state that batches or objectives read. What it changes must be a function of the players'
-    weights and the step, or be held in ``state`` (a module whose tensors are saved with the checkpoint), so that a
-    resumed run goes the same way.
+    weights and the step, or be held in ``state`` (a module whose tensors are saved with the checkpoint; their shapes
+    may change), so that a resumed run goes the same way. It runs before the step, at every n-th one but the first;
+    where there is no ``state``, checkpoints are only written where it runs next, so that a resumed run repeats it.
     """
 
     what: Callable[[int], None]
     every: int
     name: str = "refresh"
     state: nn.Module | None = None
+
+
+class Valued(Protocol):
+    """Something measured that has a value, as a :class:`~isogloss.evaluation.sample.Sample` has."""
+
+    def value(self) -> float:
+        """Return the number."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A score that is looked at on the way, to stop early and to keep the best model.
+
+    Attributes
+    ----------
+    score
+        Measures the players' modules as they are (or their averages, where a player has ``ema``): a number or something
+        with ``value()``; the higher the better. Nothing is learnt from it but when to stop.
+    every
+        Steps between two looks; there is one before the first step and one after the last.
+    patience
+        Looks without a gain of more than ``minimum_gain`` after which the stage ends; 0: never early.
+    minimum_gain
+        Smallest gain that counts for patience. The best model is the one of the highest score, however small the lead.
+    keep_best
+        The modules end with the weights of the best look (those from before the stage where nothing was better), not
+        with those of the last step.
+    """
+
+    score: Callable[[], float | Valued]
+    every: int = 100
+    patience: int = 0
+    minimum_gain: float = 0.0
+    keep_best: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,6 +177,8 @@ class Stage:
         Items a piece of gradient caching; 0: no caching. Needs cacheable objectives.
     precision
         ``bf16`` computes in bfloat16 with float32 master weights, ``fp32`` in float32.
+    evaluation
+        A score to stop early and to keep the best model by.
     name
         For logs.
     """
@@ -135,4 +191,5 @@ class Stage:
     accumulate: int = 1
     chunk: int = 0
     precision: Literal["fp32", "bf16"] = "fp32"
+    evaluation: Evaluation | None = None
     name: str = "train"
