@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isogloss.errors import UsageError
 from isogloss.evaluation.statistics.proportion import grouped_share_interval, share_interval
@@ -231,16 +232,16 @@ def _source(name: str, material: Material, threads: int | None, progress: Progre
 
     encoder: Any = load_encoder(name, threads=threads)
     if getattr(encoder, "kind", "dense") == "words":
-        counts = [encoder.encode(texts, role=role) for texts, role in _sides(material)]
-        return source_of(*counts, k1=encoder.k1, b=encoder.b)
+        asked, counts = (encoder.encode(texts, role=role) for texts, role in _sides(material))
+        return source_of(asked, counts, k1=encoder.k1, b=encoder.b)
     report = EncodeReport()
-    sides = [
+    queries, documents = (
         encode_kept(encoder, texts, role, progress, report=report, what=f"encode {role}s ({name})")[0]
         for texts, role in _sides(material)
-    ]
+    )
     if report.cut:
         notes.append(f"{name}: {report.sentence()}")
-    return source_of(*sides, encoder.similarity)
+    return source_of(queries, documents, encoder.similarity)
 
 
 def _sides(material: Material) -> list[Any]:
@@ -271,6 +272,7 @@ def _shares(
 ) -> tuple[str, list[Share]]:
     """Return what the shares rest on, and the shares after each rule."""
     size = len(pairs.corpus)
+    asked = np.unique(np.array(pairs.queries), return_inverse=True)[1]  # pairs of one query are no independent trials
     if judged is not None:
         verdicts, settings = judged
         right, wrong, strange = judged_rows(verdicts, pairs)
@@ -279,23 +281,24 @@ def _shares(
         if settings != request.settings:
             notes.append("the judgements were drawn with other settings: they are no random sample of these negatives")
         found = judged_by_rule(mined, right, wrong, size)
-        return f"{len(verdicts):,} judgements in {os.path.basename(request.judged)}", [_share(one) for one in found]
+        basis = f"{len(verdicts):,} judgements in {os.path.basename(request.judged)}"
+        return basis, [_share(one, asked) for one in found]
     own = {i: int(row) for i, row in enumerate(pairs.positives)}
     right = {i: [row for row in rows if row != own[i]] for i, rows in material.right.items()}
     found = judged_by_rule(mined, right, material.wrong, size, complete=request.complete)
     known = request.complete or bool(material.wrong)
     if request.complete:
-        return "whatever is not labelled counts as wrong", [_share(one) for one in found]
-    return material.labels or "nobody has labelled other documents", [_share(one, known) for one in found]
+        return "whatever is not labelled counts as wrong", [_share(one, asked) for one in found]
+    return material.labels or "nobody has labelled other documents", [_share(one, asked, known) for one in found]
 
 
-def _share(one: Judged, known: bool = True) -> Share:
+def _share(one: Judged, asked: NDArray[np.int64], known: bool = True) -> Share:
     """Return the share of one group; where only right answers are ever labelled, there is no rate."""
     least, most = one.bounds
     judged = len(one.right)
     if not known or not judged:
         return Share(one.name, one.total, judged, one.found, None, None, None, least, most)
-    interval = grouped_share_interval(one.right, one.groups)
+    interval = grouped_share_interval(one.right, asked[one.groups])
     return Share(one.name, one.total, judged, one.found, one.found / judged, interval.low, interval.high, least, most)
 
 

@@ -1,0 +1,62 @@
+"""Round trips: a made query is kept where it finds the document that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from isogloss.arrays import Rows
+from isogloss.corpus.selection import Selection
+from isogloss.errors import UsageError
+from isogloss.mining.candidates import Source
+
+FOUND, LOST = "finds its document", "does not find its document"
+
+
+def round_trip(source: Source, positives: Rows, *, k: int = 1, groups: Sequence[str] | None = None) -> Selection:
+    """Keep the queries whose own document is among the best ``k`` rows.
+
+    Dai et al., "Promptagator: Few-shot Dense Retrieval From 8 Examples" (2022, https://arxiv.org/abs/2209.11755), keep
+    generated queries with k = 1.
+
+    Parameters
+    ----------
+    source
+        Ranks the corpus for the queries (:func:`isogloss.mining.candidates.source_of`).
+    positives
+        ``(q,)`` row of the document that each query was made from.
+    k
+        How far down it may stand.
+    groups
+        A name a row (its document): another passage of the same document counts, too.
+
+    Returns
+    -------
+    Selection
+        A row a query; ``score`` is 1 / rank of the best row that counts, 0 where it is not among the ``k``.
+
+    Raises
+    ------
+    UsageError
+        Where ``k`` is below 1 or there is not one document a query.
+
+    Examples
+    --------
+    >>> from isogloss.mining.candidates import VectorSource
+    >>> documents = np.array([[1, 0], [0, 1]], np.float32)
+    >>> made = round_trip(VectorSource(documents, documents), np.array([0, 0]))
+    >>> made.keep.tolist(), made.score.tolist()
+    ([True, False], [1.0, 0.0])
+    """
+    hits = source.search(k).rows if k >= 1 else np.zeros((0, 0), np.int64)
+    if k < 1 or len(hits) != len(positives):
+        raise UsageError("round trips cannot be made", f"k = {k}, {len(positives)} documents, {len(hits)} queries")
+    if groups is None:
+        same = hits == np.asarray(positives)[:, None]  # (q, k)
+    else:
+        numbers = np.unique(np.array([str(group) for group in groups]), return_inverse=True)[1]
+        same = (numbers[np.maximum(hits, 0)] == numbers[positives][:, None]) & (hits >= 0)
+    keep = same.any(axis=1)
+    score = np.where(keep, 1.0 / (same.argmax(axis=1) + 1), 0.0)
+    return Selection(keep, [FOUND if one else LOST for one in keep.tolist()], score)
