@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from isogloss.errors import IncompatibleError, UsageError
@@ -64,6 +63,8 @@ class Checkpoints:
 
     def load(self) -> Saved | None:
         """Return the last checkpoint, None where there is none yet."""
+        from safetensors.torch import load_file
+
         latest = self._latest()
         if latest is None:
             return None
@@ -263,6 +264,8 @@ def seat_numbers(table: list[Seat]) -> dict[str, dict[str, Any]]:
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a safetensors file and bring it to the disk; views of one memory are written as tensors of their own."""
+    from safetensors.torch import save_file
+
     seen: set[int] = set()
     ready = {}
     for name, tensor in tensors.items():
