@@ -79,3 +79,18 @@ def pack(ids: Sequence[NDArray[np.int64]], types: Sequence[NDArray[np.int64]] | 
     flat = np.concatenate(ids) if len(ids) else np.zeros(0, np.int64)
     flat_types = None if types is None else torch.from_numpy(np.concatenate(types).astype(np.int64))
     return Packed(torch.from_numpy(flat.astype(np.int64)), torch.from_numpy(offsets), flat_types)
+
+
+def join(parts: Sequence[Packed]) -> Packed:
+    """Lay the texts of several packs end to end, in order.
+
+    Examples
+    --------
+    >>> one, two = pack([np.array([7, 8])]), pack([np.array([9]), np.array([5, 6])])
+    >>> join([one, two]).offsets.tolist()
+    [0, 2, 3, 5]
+    """
+    offsets = torch.cat([torch.zeros(1, dtype=torch.int64), torch.cat([part.lengths for part in parts]).cumsum(0)])
+    types = [torch.zeros_like(part.ids) if part.types is None else part.types for part in parts]
+    some = any(part.types is not None for part in parts)
+    return Packed(torch.cat([part.ids for part in parts]), offsets, torch.cat(types) if some else None)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from isogloss.nn.fused import Bucket, FastDropout, attend, buckets, halving, linears
 from isogloss.nn.packing import Packed
 
 
@@ -81,7 +83,7 @@ class Embeddings(nn.Module):
         self.position = nn.Embedding(config.positions + config.first_position, size)
         self.token_type = nn.Embedding(config.types, size) if config.types else None
         self.norm = nn.LayerNorm(size, eps=config.epsilon)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = FastDropout(config.dropout)
         self.project = nn.Linear(size, config.width) if size != config.width else None
 
     def forward(self, packed: Packed, vectors: Tensor | None = None) -> Tensor:
@@ -105,7 +107,7 @@ class Layer(nn.Module):
         self.attention_out, self.attention_norm = nn.Linear(width, width), nn.LayerNorm(width, eps=config.epsilon)
         self.up, self.down = nn.Linear(width, config.inner), nn.Linear(config.inner, width)
         self.out_norm = nn.LayerNorm(width, eps=config.epsilon)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = FastDropout(config.dropout)
 
     def forward(self, x: Tensor, layout: Layout) -> Tensor:
         """Return the states ``(T, width)`` after this layer."""
@@ -116,13 +118,16 @@ class Layer(nn.Module):
         return self.out_norm(x + self.dropout(self._feed(x)))
 
     def _feed(self, x: Tensor) -> Tensor:
-        return self.down(_ACTIVATIONS[self.config.activation](self.up(x)))
+        return linears(_ACTIVATIONS[self.config.activation](linears(x, (self.up,))), (self.down,))
 
     def _attend(self, x: Tensor, layout: Layout) -> Tensor:
         heads = self.config.heads
+        share = attention_dropout(self.config) if self.training else 0.0
+        if layout.relative is None:
+            seen = attend(linears(x, (self.query, self.key, self.value)), layout.buckets, heads, share)  # (T, w)
+            return linears(seen, (self.attention_out,))
         q, k, v = (layout.pad(part(x), heads) for part in (self.query, self.key, self.value))  # (n, h, L, w/h)
-        dropout = attention_dropout(self.config) if self.training else 0.0
-        seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=layout.mask, dropout_p=dropout)
+        seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=layout.mask, dropout_p=share)
         return self.attention_out(layout.unpad(seen))  # (T, w)
 
 
@@ -140,20 +145,33 @@ class Layout:
     """
 
     def __init__(self, packed: Packed, *, causal: bool, relative: Tensor | None = None) -> None:
-        lengths = packed.lengths
-        self.texts, self.longest = len(packed), int(lengths.max()) if len(packed) else 0
-        self.place = packed.texts() * self.longest + packed.positions()  # (T,) in the flat (n * L)
-        real = (torch.arange(self.longest)[None, :] < lengths[:, None]).to(packed.ids.device)  # (n, L)
-        self.mask: Tensor | None = None
-        if causal:
-            before = torch.ones(self.longest, self.longest, dtype=torch.bool, device=real.device).tril()  # (L, L)
-            self.mask = before[None, None] & real[:, None, None, :]  # (n, 1, L, L)
-        elif not bool(real.all()):
-            self.mask = real[:, None, None, :]  # (n, 1, 1, L)
-        if relative is not None:
-            bias = relative[relative_buckets(self.longest, len(relative))].permute(2, 0, 1)[None]  # (1, heads, L, L)
-            hidden = torch.zeros((), device=bias.device) if self.mask is None else ~self.mask
-            self.mask = torch.where(hidden.bool(), -torch.inf, bias)  # (n or 1, heads, L, L)
+        self.packed, self.causal, self.relative = packed, causal, relative
+        self.texts, self.longest = len(packed), int(packed.lengths.max()) if len(packed) else 0
+
+    @cached_property
+    def buckets(self) -> list[Bucket]:
+        """The texts by like length."""
+        return buckets(self.packed.offsets, causal=self.causal, device=self.packed.ids.device)
+
+    @cached_property
+    def place(self) -> Tensor:
+        """The place of each token in the flat padded matrix ``(n * L)``, ``(T,)``."""
+        return self.packed.texts() * self.longest + self.packed.positions()
+
+    @cached_property
+    def mask(self) -> Tensor | None:
+        """What each token sees, ``(n or 1, heads or 1, L or 1, L)``: true where it does, or a bias; None: all."""
+        device = self.packed.ids.device
+        real = (torch.arange(self.longest)[None, :] < self.packed.lengths[:, None]).to(device)  # (n, L)
+        mask = None if bool(real.all()) else real[:, None, None, :]  # (n, 1, 1, L)
+        if self.causal:
+            before = torch.ones(self.longest, self.longest, dtype=torch.bool, device=device).tril()  # (L, L)
+            mask = before[None, None] if mask is None else before[None, None] & mask  # (n or 1, 1, L, L)
+        if self.relative is None:
+            return mask
+        bucket = relative_buckets(self.longest, len(self.relative)).to(device)  # (L, L)
+        bias = self.relative[bucket].permute(2, 0, 1)[None]  # (1, heads, L, L)
+        return bias if mask is None else bias.masked_fill(~mask, -torch.inf)  # (n, heads, L, L)
 
     def pad(self, x: Tensor, heads: int) -> Tensor:
         """Return ``(T, w)`` as ``(n, heads, L, w / heads)``, zeros where there is no token."""
@@ -224,6 +242,8 @@ class Transformer(nn.Module):
         relative = None if self.relative is None else self.relative.weight
         layout = Layout(packed, causal=self.config.causal, relative=relative)
         all_states = [self.embeddings(packed, vectors)]
+        if halving() and not self.config.norm_first:  # each norm brings the states back to size, so halves will do
+            all_states[0] = all_states[0].to(torch.bfloat16)
         for layer in self.layers:
             all_states.append(layer(all_states[-1], layout))
         if self.norm is not None:

@@ -6,8 +6,11 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
+from torch import Tensor, nn
+
 from isogloss.errors import UnsupportedModelError, UsageError
-from isogloss.objectives.contract import Objective
+from isogloss.nn.packing import join
+from isogloss.objectives.contract import Batch, Objective
 from isogloss.protocols import Progress
 from isogloss.training.batching import TextBatches
 from isogloss.training.loop import train
@@ -100,13 +103,23 @@ def fine_tune(
         steps = max(1, round(epochs * batches.per_epoch))
     mover = Optimiser(learning_rate=options.get("learning_rate", 2e-5))
     stage = Stage(
-        batches=batches, players=[Player(module=trainable.model, objective=objective, optimiser=mover)], steps=steps,
-        budget=budget, chunk=options.get("chunk", 0), precision=options.get("precision", "bf16"), name="fine-tuning",
+        batches=batches, players=[Player(module=trainable.model, objective=objective, forward=encode_together, optimiser=mover)],
+        steps=steps, budget=budget, chunk=options.get("chunk", 0), precision=options.get("precision", "bf16"), name="fine-tuning",
     )  # fmt: skip
     summary = train(stage, seed=seed, progress=progress)
     encoder = TrainedEncoder.of(trainable)
     encoder.summary = summary
     return encoder
+
+
+def encode_together(module: nn.Module, batch: Batch) -> tuple[Tensor, ...]:
+    """Return the module's vectors ``(size, d)`` of each column of texts, from one pass over all of them.
+
+    Equal to a pass a column (but for what dropout draws), and faster: larger products, one gradient of the token table.
+    """
+    sizes = [len(column) for column in batch.columns]
+    vectors: Tensor = module(join(batch.columns))  # (columns * size, d)
+    return vectors.split(sizes)
 
 
 def _trainable(base: str | Path | Trainable | TrainedEncoder) -> Trainable:
