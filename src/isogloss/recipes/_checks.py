@@ -14,6 +14,7 @@ from typing import Any
 
 from isogloss.errors import CheckFailed, CorpusError, IsoglossError, MissingExtraError, ModelError, UsageError
 from isogloss.protocols import Progress, Silent
+from isogloss.recipes._base_models import SEEDS, base_model_key, base_model_names, build_base_model
 from isogloss.recipes._bench import Bench
 from isogloss.recipes._catalogue import Entry
 from isogloss.recipes._closure import PACKAGE, closure, digest
@@ -28,6 +29,9 @@ READINGS = 1
 """Raised by hand when a change of the Lab changes readings; verdicts may change without new measurements."""
 MISSING = (CorpusError, MissingExtraError, ModelError)
 """What keeps a check from being run on this machine, though nothing is wrong with it."""
+
+WORKSHOP = ("torch", "transformers", "peft", "accelerate")
+"""Packages of the extra ``train``, which recipes that learn need."""
 
 
 @dataclass(slots=True)
@@ -131,11 +135,16 @@ def run_check(entry: Entry, plan: Plan | None = None, *, progress: Progress | No
     bench = Bench(folder=None, progress=progress or Silent())
     lab = _lab(entry, plan, bench)
     try:
+        _build_missing(lab, progress or Silent())
         if plan.keep:
             bench.folder = _readings_folder(entry, lab)
         evidence = _evidence(entry, lab)
     except MISSING as error:
         return Checked(card.slug, "not run", f"{error.what}: {error.why}".rstrip(": "))
+    except ModuleNotFoundError as error:
+        if error.name not in WORKSHOP:
+            raise
+        return Checked(card.slug, "not run", f"{error.name} is not installed: pip install 'isogloss[train]'")
     except IsoglossError as error:
         return Checked(card.slug, "not run", str(error), broken=f"the check fails: {error.what} ({error.why})")
     except Exception as error:
@@ -159,6 +168,13 @@ def _lab(entry: Entry, plan: Plan, bench: Bench, swap: Swap | None = None) -> La
     )  # fmt: skip
 
 
+def _build_missing(lab: Lab, progress: Progress) -> None:
+    """Build the base models of the Lab that the check needs, before its own progress begins."""
+    for name in sorted(set(lab.roles.values()) & set(base_model_names())):
+        for seed in SEEDS[: 1 if lab.smoke else None]:
+            build_base_model(name, seed, progress=progress)
+
+
 def _evidence(entry: Entry, lab: Lab) -> Evidence:
     evidence = load(entry).check(lab)
     if not isinstance(evidence, Evidence):
@@ -172,7 +188,9 @@ def role_hashes(lab: Lab) -> dict[str, dict[str, str]]:
     found = {}
     for role, name in sorted(lab.roles.items()):
         shown = Path(name).name if "/" in name else name
-        if name in lab.opened:
+        if name in base_model_names():
+            found[role] = {"name": shown, "hash": base_model_key(name)}
+        elif name in lab.opened:
             found[role] = {"name": shown, "hash": lab.opened[name].digest()}
         elif name in lab.models:
             found[role] = {"name": shown, "hash": lab.models[name].identity}
@@ -187,6 +205,9 @@ def _readings_folder(entry: Entry, lab: Lab) -> Path:
 
     content: dict[str, str] = {}
     for role, name in sorted(lab.roles.items()):
+        if name in base_model_names():
+            content[role] = base_model_key(name)
+            continue
         try:
             content[role] = opened(name).digest()
         except CorpusError:

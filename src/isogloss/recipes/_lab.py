@@ -15,8 +15,9 @@ import numpy as np
 
 from isogloss.corpus.examples import Splits
 from isogloss.errors import UsageError
-from isogloss.protocols import Encoder, Progress, Silent
+from isogloss.protocols import Progress, Silent
 from isogloss.recipes import _worlds as worlds
+from isogloss.recipes._base_models import SEEDS, base_model_names, load_base_model
 from isogloss.recipes._bench import Bench
 from isogloss.recipes._card import Card
 from isogloss.recipes._data import Opened, opened
@@ -66,7 +67,7 @@ class Lab:
     bench: Bench = field(default_factory=Bench)
     progress: Progress = field(default_factory=Silent)
     opened: dict[str, Opened] = field(default_factory=dict)
-    models: dict[str, Encoder] = field(default_factory=dict)
+    models: dict[str, Any] = field(default_factory=dict)
     shuffles: dict[str, int] = field(default_factory=dict)
 
     # -- what arms and judges are made of ------------------------------------------------------------------------
@@ -136,14 +137,32 @@ class Lab:
             return shuffled_texts(chosen, self.first_seed)
         return chosen
 
-    def model(self, role: str) -> Encoder:
-        """Return the encoder that fills a role, loaded once (``minilm``, ``static``, ``words``, a folder)."""
+    def model(self, role: str, run: Run | None = None) -> Any:
+        """Return the model that fills a role, loaded once: an encoder by name, or a base model of the Lab.
+
+        ``minilm``, ``static``, ``words`` and folders are encoders. A base model (``tiny-lm`` ...) is built
+        where it is missing, which takes about a minute; what it can do is in ``docs/lab.md``. Train on its ``fresh()``
+        copy, never on itself.
+
+        Parameters
+        ----------
+        role
+            A role of ``CARD.needs``.
+        run
+            Whose seed chooses between the two seeds that each base model is built with; the first one where None.
+        """
         from isogloss.encoders.names import load_encoder
 
         name = self.name(role)
-        if name not in self.models:
-            self.models[name] = load_encoder(name, threads=self.threads)
-        return self.models[name]
+        if name not in base_model_names():
+            if name not in self.models:
+                self.models[name] = load_encoder(name, threads=self.threads)
+            return self.models[name]
+        seed = SEEDS[0] if run is None else SEEDS[run.seed % len(SEEDS)]
+        key = f"{name}@{seed}"
+        if key not in self.models:
+            self.models[key] = load_base_model(name, seed, progress=self.progress)
+        return self.models[key]
 
     def exposure(self, model: str, data: str) -> Exposure:
         """Return what the model of one role has seen of the data of another in its training."""

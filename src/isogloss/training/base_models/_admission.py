@@ -1,0 +1,94 @@
+"""Admission tests of language models: bits per byte below what counting words and pairs of words gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from isogloss.learners.kneser_ney import NgramModel, fit_ngrams
+from isogloss.nn.packing import pack
+from isogloss.objectives.token_targets import IGNORED
+from isogloss.training.base_models._artifact import CausalBase, MaskedBase
+from isogloss.training.base_models._plan import Admission, Material
+from isogloss.training.base_models._text import held_out, learned
+from isogloss.training.corpus_tokens import token_ids
+
+CLEARLY = 0.97
+"""A model is clearly below another one at this share of its bits."""
+
+
+def counted(texts: Sequence[str], tokenizer: Any, order: int) -> NgramModel:
+    """Return a Kneser-Ney model of the tokens of texts: what counting alone knows of them."""
+    return fit_ngrams(list(token_ids(texts, tokenizer)), tokenizer.get_vocab_size(), order)
+
+
+def bits(nats: NDArray[np.float64], sizes: NDArray[Any]) -> float:
+    """Return bits per byte.
+
+    Examples
+    --------
+    >>> round(bits(np.array([math.log(4)]), np.array([1])), 6)
+    2.0
+    """
+    return float(nats.sum() / sizes.sum() / math.log(2))
+
+
+def admit_causal(model: CausalBase, material: Material) -> Admission:
+    """Demand that a causal model foretells held-out text clearly better than pairs of tokens, and sees no future."""
+    texts, passages = held_out(material), learned(material)
+    nats, sizes = model.nll(texts)
+    measured = {"bits per byte": bits(nats, sizes)}
+    for order, name in ((1, "unigram"), (2, "bigram"), (3, "trigram")):
+        ngrams = counted(passages, model.tokenizer, order)
+        found = [-np.log(ngrams.probabilities(row)).sum() for row in token_ids(texts, model.tokenizer)]
+        measured[name] = bits(np.array(found), sizes)
+    demands = {
+        "bits per byte clearly below the bigram model's": measured["bits per byte"] < CLEARLY * measured["bigram"],
+        "states do not change with later tokens": _blind_to_the_future(model),
+    }
+    return Admission.of(measured, demands)
+
+
+def _blind_to_the_future(model: CausalBase) -> bool:
+    ids = token_ids(["The line stands between one word and another, and so it does here."], model.tokenizer).values
+    other = ids.copy()
+    other[-1] = (other[-1] + 7) % model.tokenizer.get_vocab_size()
+    with torch.inference_mode():
+        first, second = (model.predictor.body(pack([one])) for one in (ids, other))  # (T, width)
+    return bool(torch.equal(first[:-1], second[:-1])) and not bool(torch.equal(first[-1], second[-1]))
+
+
+def masked_bits(model: MaskedBase, material: Material) -> dict[str, float]:
+    """Return bits per byte of the hidden tokens of held-out text: the model's, by pairs of tokens, by single tokens."""
+    texts, passages = held_out(material), learned(material)
+    nats, sizes = model.nll(texts)
+    measured = {"bits per byte": bits(nats, sizes)}
+    rows, _, owners = model.windows(texts)
+    hidden = [model.hidden([row], [texts[i]])[1].numpy() != IGNORED for row, i in zip(rows, owners, strict=True)]
+    for order, name in ((1, "unigram"), (2, "bigram")):
+        ngrams = counted(passages, model.tokenizer.tokenizer, order)
+        pairs = zip(rows, hidden, strict=True)
+        found = [-np.log(ngrams.probabilities(row[1:])[at[1:]]).sum() for row, at in pairs]  # [CLS] is no token of text
+        measured[name] = bits(np.array(found), sizes)
+    return measured
+
+
+def admit_masked(model: MaskedBase, material: Material) -> Admission:
+    """Demand that hidden tokens cost clearly fewer bits than by the token on their left."""
+    measured = masked_bits(model, material)
+    clear = measured["bits per byte"] < CLEARLY * measured["bigram"]
+    return Admission.of(measured, {"bits per byte clearly below the bigram model's": clear})
+
+
+def similarity_score(model: Any, material: Material) -> float:
+    """Return Spearman's correlation of cosines with the grades of STS-B's development pairs."""
+    from scipy.stats import spearmanr
+
+    pairs = material.examples("sts-b", "dev")
+    left, right = model.encode(pairs.left), model.encode(pairs.right)  # (n, d) each, length one
+    return float(spearmanr((left * right).sum(1), pairs.scores).statistic)

@@ -1,0 +1,68 @@
+"""Pre-training of base models: tokens made once, a fixed number of steps, one stage of the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from isogloss.nn.heads import TokenPredictor
+from isogloss.objectives.causal import CausalLanguageModelling
+from isogloss.objectives.masked import MaskedLanguageModelling
+from isogloss.objectives.token_targets import predict_judged
+from isogloss.protocols import Progress
+from isogloss.seeding import derive
+from isogloss.training.corpus_batches import CausalBatches, MaskedBatches
+from isogloss.training.corpus_tokens import sentences, token_ids
+from isogloss.training.loop import train
+from isogloss.training.masked_model import hiding
+from isogloss.training.randomness import seeded
+from isogloss.training.stage import Batches, Optimiser, Player, Stage
+
+__all__ = ["pretrain_causal", "pretrain_masked", "seeded"]
+
+BATCH = 32
+"""Passages of a step, about 3,500 tokens."""
+
+
+def pretrain_masked(
+    predictor: TokenPredictor, tokenizer: Any, texts: Sequence[str], *, steps: int, rate: float, window: int,
+    seed: int, progress: Progress,
+) -> None:  # fmt: skip
+    """Train a body and its head on hidden tokens, in place.
+
+    Parameters
+    ----------
+    predictor, tokenizer, texts
+        Who learns, from what.
+    steps, rate
+        Number of steps, highest learning rate.
+    window
+        Longest sequence, marks included.
+    seed
+        Of order, hiding and dropout.
+    progress
+        Told about every step.
+    """
+    around = tokenizer.encode("").ids
+    rows = sentences(token_ids(texts, tokenizer), window, before=around[:1], after=around[1:])
+    batches = MaskedBatches(rows, hiding(tokenizer), batch_size=BATCH, seed=derive(seed, "batches"))
+    _train(predictor, batches, MaskedLanguageModelling(), steps, rate, seed, progress)
+
+
+def pretrain_causal(
+    predictor: TokenPredictor, tokenizer: Any, texts: Sequence[str], *, steps: int, rate: float, window: int,
+    seed: int, progress: Progress,
+) -> None:  # fmt: skip
+    """Train a body and its head on next tokens, in place; parameters as for :func:`pretrain_masked`."""
+    ends = [tokenizer.token_to_id(name) for name in ("<s>", "</s>")]
+    rows = sentences(token_ids(texts, tokenizer), window, before=ends[:1], after=ends[1:])
+    batches = CausalBatches(rows, batch_size=BATCH, seed=derive(seed, "batches"))
+    _train(predictor, batches, CausalLanguageModelling(), steps, rate, seed, progress)
+
+
+def _train(
+    predictor: TokenPredictor, batches: Batches, objective: Any, steps: int, rate: float, seed: int, progress: Progress
+) -> None:
+    optimiser = Optimiser(learning_rate=rate, warmup=0.06)
+    player = Player(module=predictor, objective=objective, forward=predict_judged, optimiser=optimiser)
+    train(Stage(batches=batches, players=[player], steps=steps, precision="bf16"), seed=seed, progress=progress)
