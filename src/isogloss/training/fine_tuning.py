@@ -96,15 +96,15 @@ def fine_tune(
     prompts = _prompts(trainable, len(columns))
     batches = TextBatches(
         columns, trainable.tokenizer, batch_size=options.get("batch_size", 32), seed=seed, labels=labels,
-        groups=options.get("groups"),
-        no_duplicates=labels is None, prompts=prompts,
+        groups=options.get("groups"), no_duplicates=labels is None, prompts=prompts,
     )  # fmt: skip
     if epochs is not None:
         steps = max(1, round(epochs * batches.per_epoch))
     mover = Optimiser(learning_rate=options.get("learning_rate", 2e-5))
+    player = Player(module=trainable.model, objective=objective, forward=encode_together, optimiser=mover)
     stage = Stage(
-        batches=batches, players=[Player(module=trainable.model, objective=objective, forward=encode_together, optimiser=mover)],
-        steps=steps, budget=budget, chunk=options.get("chunk", 0), precision=options.get("precision", "bf16"), name="fine-tuning",
+        batches=batches, players=[player], steps=steps, budget=budget, chunk=options.get("chunk", 0),
+        precision=options.get("precision", "bf16"), name="fine-tuning",
     )  # fmt: skip
     summary = train(stage, seed=seed, progress=progress)
     encoder = TrainedEncoder.of(trainable)

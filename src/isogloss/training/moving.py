@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from isogloss.seeding import derive
 from isogloss.training import caching, failures
 from isogloss.training.averaging import Average
 from isogloss.training.devices import Devices, add_gradients
+from isogloss.training.precision import in_precision
 from isogloss.training.randomness import seeded
 from isogloss.training.stage import Player, Stage
 
@@ -108,7 +109,8 @@ def seats(stage: Stage) -> list[Seat]:
                 "set requires_grad on what should move",
             )  # fmt: skip
         average = Average(parameters, player.ema) if player.ema else None
-        table.append(Seat(player, parameters, _optimiser(player, parameters), average))
+        seated = replace(player, forward=in_precision(player.forward, stage.precision))
+        table.append(Seat(seated, parameters, _optimiser(player, parameters), average))
     for seat in table:
         own = {id(parameter) for parameter in seat.parameters.values()}
         theirs = {id(p): p for other in table for p in other.parameters.values() if id(p) not in own}
