@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isogloss.arrays import Ragged
 from isogloss.errors import CorpusError, UsageError
+from isogloss.vocabulary.buffers import SURROGATES
 
 
 def token_ids(texts: Sequence[str], tokenizer: Any) -> Ragged:
@@ -25,7 +26,8 @@ def token_ids(texts: Sequence[str], tokenizer: Any) -> Ragged:
     if hasattr(tokenizer, "ids"):
         found = tokenizer.ids(list(texts))
     else:
-        encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        clean = [SURROGATES.sub("", text) for text in texts]
+        encodings = tokenizer.encode_batch(clean, add_special_tokens=False)
         found = Ragged.from_list([np.array(one.ids, np.int64) for one in encodings])
     return Ragged(np.asarray(found.values, np.int64), found.offsets)
 
