@@ -139,7 +139,7 @@ def test_what_was_replaced_is_learned():
     outputs = played(module.eval(), BATCHES(1000))
     replaced, kept = (outputs.discriminator[outputs.original == flag] for flag in (False, True))
     above = (kept[:, None] > replaced[None, :]).float().mean().item()
-    assert above > 0.9  # the area under the curve
+    assert above > 0.8  # the area under the curve; untrained: about one half
 
 
 def test_batches_without_the_true_tokens_are_refused():
