@@ -259,14 +259,38 @@ BINARY: dict[str, Callable[[], bytes]] = {"docx": _docx, "parquet": _parquet, "p
 """Sound files that are made when they are needed, by the extra's own libraries."""
 
 
+# Objectives
+
+
+@dataclass(frozen=True)
+class ObjectivePart:
+    """An objective, and right outputs and batches of ``case(items, seed)`` for it, in float64 and with gradients.
+
+    ``wrong(outputs, batch)`` pairs them wrongly. ``scale_free`` outputs may be of any size. ``opted_out`` names tests
+    of ``test_objectives`` that cannot hold, each with its reason.
+    """
+
+    make: Callable[[], Any]
+    case: Callable[[int, int], tuple[Any, Any]]
+    wrong: Callable[[Any, Any], tuple[Any, Any]] | None = None
+    scale_free: bool = False
+    opted_out: dict[str, str] = field(default_factory=dict)
+
+
+objectives: dict[str, ObjectivePart] = {}
+"""All are built in ``builders/workshop_*``."""
+
+
 def _collect() -> None:
-    """Take over what the files of ``builders/`` build."""
+    """Take over what the files of ``builders/`` build; those named ``workshop_...`` need torch."""
     own: dict[str, dict[str, Any]] = {
         "encoders": encoders, "transforms": transforms, "indexes": indexes, "searchers": searchers,
-        "readers": readers, "left_out": left_out,
+        "readers": readers, "objectives": objectives, "left_out": left_out,
     }  # fmt: skip
     sys.modules.setdefault("contract_parts", sys.modules[__name__])  # builders say: from contract_parts import Made
     for path in sorted((Path(__file__).parent / "builders").glob("*.py")):
+        if path.stem.startswith("workshop_") and not importlib.util.find_spec("torch"):
+            continue
         spec = importlib.util.spec_from_file_location(f"builders_{path.stem}", path)
         assert spec is not None
         assert spec.loader is not None

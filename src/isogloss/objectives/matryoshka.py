@@ -12,10 +12,6 @@ from isogloss.errors import UsageError
 from isogloss.objectives.contract import Batch, Losses, Objective, weighted_sum
 
 
-def _kept(inner: Any) -> nn.ModuleList:
-    return nn.ModuleList([inner] if isinstance(inner, nn.Module) else [])
-
-
 class Matryoshka(nn.Module):
     """An objective on vectors, at several widths at once: the first 32 numbers, the first 64, all.
 
@@ -48,7 +44,7 @@ class Matryoshka(nn.Module):
             raise UsageError(f"the widths are {widths}", "at least one is needed, and each is at least 1")
         if factors is not None and len(factors) != len(widths):
             raise UsageError(f"{len(widths)} widths, {len(factors)} factors", "each width has one factor")
-        self.inner, self.widths, self.factors, self.learned = inner, widths, factors, _kept(inner)
+        self.inner, self.widths, self.factors = inner, widths, factors  # a module is found as a part
 
     @property
     def cacheable(self) -> bool:
@@ -115,7 +111,7 @@ class LayerMatryoshka(nn.Module):
         self, inner: Objective, *, earlier: float = 1.0, alignment: float = 1.0, temperature: float = 0.3
     ) -> None:
         super().__init__()
-        self.inner, self.learned = inner, _kept(inner)
+        self.inner = inner
         self.earlier, self.alignment, self.temperature = earlier, alignment, temperature
 
     def forward(self, outputs: dict[int, tuple[Tensor, ...]], batch: Batch) -> Losses:
