@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from isogloss.errors import UsageError
 from isogloss.objectives.contract import Batch
@@ -73,9 +71,10 @@ def measure(stage: Stage, devices: Devices, *, seed: int, seconds: float | None 
     for player in stage.players:
         player.module.train()
     for trial, step in enumerate(_spread(stage)):
-        with _counted() as counted:
+        counter = _Counter()
+        with counter:
             took.append(sum(_timed(seat, stage, devices, step, seed) / seat.player.every for seat in table))
-        kept.append(counted[0])
+        kept.append(counter.most)
         items.append(sum(batch.size for batch in step_batches(stage, stage.players[0], step)))
         if seconds is not None and trial and time.perf_counter() - began > seconds:
             break
@@ -134,17 +133,31 @@ def _spread(stage: Stage) -> list[int]:
     return [0, *sorted({trial * whole // _TRIALS for trial in range(_TRIALS)})]
 
 
-@contextmanager
-def _counted() -> Iterator[list[int]]:
-    """Count the bytes that are kept for the backward pass, each memory once; views count as what they show."""
-    counted, seen = [0], set()
+class _Counter(torch.autograd.graph.saved_tensors_hooks):
+    """Counts the most bytes that lie saved for a backward pass at one time, each memory once, parameters apart."""
 
-    def pack(tensor: Tensor) -> Tensor:
-        place = tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else id(tensor)
-        if place not in seen and not isinstance(tensor, torch.nn.Parameter):
-            seen.add(place)
-            counted[0] += tensor.numel() * tensor.element_size()
-        return tensor
+    def __init__(self) -> None:
+        self.most, self.now, self.holders = 0, 0, dict[int, int]()
+        super().__init__(lambda tensor: _Held(tensor, self), lambda held: held.tensor)
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        yield counted
+
+class _Held:
+    """A saved tensor that says when it is let go."""
+
+    def __init__(self, tensor: Tensor, counter: _Counter) -> None:
+        self.tensor, self.counter, self.size = tensor, counter, 0
+        if isinstance(tensor, nn.Parameter) or tensor.layout != torch.strided:
+            return
+        storage = tensor.untyped_storage()
+        self.place, self.size = storage.data_ptr(), storage.nbytes()
+        counter.holders[self.place] = counter.holders.get(self.place, 0) + 1
+        if counter.holders[self.place] == 1:
+            counter.now += self.size
+            counter.most = max(counter.most, counter.now)
+
+    def __del__(self) -> None:
+        if not self.size:
+            return
+        self.counter.holders[self.place] -= 1
+        if not self.counter.holders[self.place]:
+            self.counter.now -= self.size
