@@ -21,22 +21,23 @@ _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 class HalfWeights:
-    """Copies of float32 weights in bfloat16, made anew only when a weight has changed."""
+    """Copies of float32 weights in bfloat16, each made once: for one forward pass, in which no weight changes.
+
+    A longer life would need to know when a weight has moved, and torch's fused optimisers do not say so.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, ...], tuple[tuple[Tensor, ...], tuple[int, ...], Tensor]] = {}
+        self._known: dict[tuple[int, ...], tuple[tuple[Tensor, ...], Tensor]] = {}
 
     def __call__(self, *weights: Tensor) -> Tensor:
         """Return the weights in bfloat16, one below the other."""
-        key, versions = tuple(map(id, weights)), tuple(weight._version for weight in weights)
-        found = self._known.get(key)
-        if found is None or found[1] != versions or found[2].device != weights[0].device:
+        key = tuple(map(id, weights))
+        if key not in self._known:
             with torch.no_grad():
                 halves = [weight.to(torch.bfloat16) for weight in weights]
                 joined = halves[0] if len(halves) == 1 else torch.cat(halves)  # (sum of rows, ...)
-            # the weights are kept too, so that no other one can get their id
-            found = self._known[key] = weights, versions, joined
-        return found[2]
+            self._known[key] = weights, joined  # the weights are kept too, so that no other one can get their id
+        return self._known[key][1]
 
 
 _half: ContextVar[HalfWeights | None] = ContextVar("half", default=None)
@@ -48,9 +49,12 @@ def halving() -> bool:
 
 
 @contextmanager
-def half_precision(weights: HalfWeights, device: str = "cpu") -> Iterator[None]:
-    """Compute in bfloat16 inside: our own layers from ``weights``, everything else by torch's autocast."""
-    token = _half.set(weights)
+def half_precision(device: str = "cpu") -> Iterator[None]:
+    """Compute in bfloat16 inside, from weights that stay float32: our own layers here, the rest by torch's autocast.
+
+    For one forward pass: weights must not move inside.
+    """
+    token = _half.set(HalfWeights())
     try:
         with torch.autocast(device, dtype=torch.bfloat16):
             yield

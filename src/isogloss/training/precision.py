@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from isogloss.nn.fused import HalfWeights, half_precision
+from isogloss.nn.fused import half_precision
 from isogloss.objectives.contract import Batch
 from isogloss.training.stage import Forward
 
@@ -16,7 +16,7 @@ def in_precision(forward: Forward, precision: Literal["fp32", "bf16"]) -> Forwar
     """Return a forward pass that computes in the given precision; the module's parameters stay float32.
 
     In ``bf16`` the transformer's linear layers and attention run in bfloat16 from copies of the weights that are made
-    once a move, everything else as torch's autocast decides; gradients reach the float32 parameters as float32
+    once a pass, everything else as torch's autocast decides; gradients reach the float32 parameters as float32
     (mixed precision training, https://arxiv.org/abs/1710.03740; bfloat16 needs no loss scaling). Sentence vectors come
     out in float32.
 
@@ -36,11 +36,10 @@ def in_precision(forward: Forward, precision: Literal["fp32", "bf16"]) -> Forwar
     """
     if precision == "fp32":
         return forward
-    weights = HalfWeights()
 
     def halved(module: nn.Module, batch: Batch) -> Any:
         device = next((parameter.device.type for parameter in module.parameters()), "cpu")
-        with half_precision(weights, device):
+        with half_precision(device):
             return forward(module, batch)
 
     return halved

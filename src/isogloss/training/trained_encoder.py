@@ -76,7 +76,7 @@ class TrainedEncoder(TransformerEncoder):
         self.dimensions, self.window = model.dimensions, tokenizer.max_length
         self.languages = self.plan.languages
         self.summary: TrainingSummary | None = None
-        self._known: dict[str, tuple[tuple[int, ...], Any]] = {}
+        self._known: dict[str, tuple[tuple[float, ...], Any]] = {}
 
     @classmethod
     def of(cls, trainable: Trainable, *, name: str = "") -> TrainedEncoder:
@@ -140,8 +140,7 @@ class TrainedEncoder(TransformerEncoder):
 
     def _following(self, name: str, compute: Any) -> Any:
         """Return ``compute()``, or what it gave for the same weights."""
-        state = self.model.state_dict()
-        versions = tuple(number for value in state.values() for number in (value._version, value.data_ptr()))
+        versions = _fingerprint(self.model)
         if self._known.get(name, ((), None))[0] != versions:
             self._known[name] = versions, compute()
         return self._known[name][1]
@@ -180,6 +179,16 @@ def _digest_of(tensors: Mapping[str, Tensor]) -> str:
         total.update(f"{name}\x1fF32\x1f{values.shape}\x1f".encode())
         total.update(hashlib.sha256(values.data).digest())
     return total.hexdigest()
+
+
+def _fingerprint(model: nn.Module) -> tuple[float, ...]:
+    """Return numbers that change with the weights: torch's fused optimisers do not count as changes in place."""
+    found: list[float] = []
+    with torch.no_grad():
+        for value in model.state_dict().values():
+            flat = value.detach().float().flatten()
+            found += [float(flat.sum()), float(flat @ flat)]
+    return tuple(found)
 
 
 @contextmanager
