@@ -144,7 +144,7 @@ def distil(
     student, save, facts = _FORMS[goal.form](made, goal.size, progress)
     agreement = _agreement(made, student)
     both = {"teacher": made.teacher, "student": student}
-    general = measured(general_exam(), NAME, both, model="student", seed=seed)
+    general = measured(general_exam(), NAME, both, model="student", seed=seed, progress=progress)
     written = write_model(
         Path(out), save, title=f"{goal.form} of {teacher}", base=teacher, results=[agreement, general], facts=facts,
         settings={"to": f"{goal.form}={goal.size}", "on": Path(on).name, "budget": budget, "seed": seed},
@@ -156,7 +156,8 @@ def distil(
 def _agreement(made: Material, student: Encoder) -> Measured:
     """Return the share of the teacher's nearest held-out sentences that the student finds among its own nearest."""
     k = min(10, len(made.held) - 1)
-    truth, found = (cosines(v, v) for v in (made.teacher.encode(made.held), student.encode(made.held)))
+    vectors = (np.asarray(one.encode(made.held)) for one in (made.teacher, student))
+    truth, found = (cosines(one, one) for one in vectors)
     for scores in (truth, found):
         np.fill_diagonal(scores, -2)  # a sentence is not its own neighbour
     kept = replace(recall_of_best(found, truth, best=k, within=k), name=f"neighbours@{k}")

@@ -15,14 +15,15 @@ from isogloss.errors import UsageError
 from isogloss.evaluation.general_questions import general_questions
 from isogloss.evaluation.sample import Sample
 from isogloss.evaluation.statistics.comparison import compare
-from isogloss.protocols import Encoder, Record
+from isogloss.protocols import Encoder, Progress, Record
 from isogloss.seeding import generator
 from isogloss.workflows.training.data import TrainingData
 from isogloss.workflows.training.split import Parts
 from isogloss.workflows.training.writing import Measured
 
-DISTRACTORS = 2000
-"""Texts of the training rows that held-out questions are searched among, besides their own."""
+DISTRACTORS = {"choose": 300, "prove": 1500}
+"""Texts of the training rows that held-out questions are searched among, besides their own: few where many candidates
+are looked at, more where the result is proved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ class Exam:
     metric: str
     about: str
 
-    def sample(self, encoder: Encoder) -> Sample:
+    def sample(self, encoder: Encoder, progress: Progress | None = None) -> Sample:
         """Return what the encoder reached, item by item."""
         task = import_module(f"isogloss.evaluation.tasks.{self.kind}")
         run = task.run_neighbours if self.kind == "classification" else task.run
-        found = run(encoder, self.data, name="held-out rows")
+        found = run(encoder, self.data, name="held-out rows", progress=progress)
         sample: Sample = found.samples[self.metric or found.main]
         return sample
 
@@ -76,7 +77,7 @@ def exam(parts: Parts, which: str, seed: int = 0) -> Exam:
     if rows is None:
         raise UsageError("nothing was held out to measure on", parts.note, "give more rows")
     if rows.kind == "pairs":
-        data = _collection(rows, parts.train, seed)
+        data = _collection(rows, parts.train, DISTRACTORS[which], seed)
         about = f"{len(data.queries):,} held-out texts look for theirs among {len(data.documents):,}"
         return Exam("retrieval", data, "ndcg@10", about)
     columns, targets = rows.columns, rows.targets
@@ -109,11 +110,11 @@ def _targets(rows: TrainingData) -> Any:
     return rows.targets
 
 
-def _collection(rows: TrainingData, train: TrainingData, seed: int) -> TestCollection:
+def _collection(rows: TrainingData, train: TrainingData, most: int, seed: int) -> TestCollection:
     """Return held-out pairs as questions over the texts that belong to any of them, and texts of the training rows."""
     own = [text for column in rows.columns[1:] for text in column]
     others = list(dict.fromkeys(train.columns[1]))
-    picked = generator(seed, "distractors").permutation(len(others))[:DISTRACTORS]
+    picked = generator(seed, "distractors").permutation(len(others))[:most]
     texts = list(dict.fromkeys([*own, *(others[i] for i in np.sort(picked))]))
     ids = {text: f"d{i}" for i, text in enumerate(texts)}
     queries = {text: f"q{i}" for i, text in enumerate(dict.fromkeys(rows.columns[0]))}
@@ -124,7 +125,10 @@ def _collection(rows: TrainingData, train: TrainingData, seed: int) -> TestColle
     return TestCollection(documents, {id: text for text, id in queries.items()}, qrels, "held-out rows")
 
 
-def measured(exam: Exam, name: str, encoders: Mapping[str, Encoder], *, model: str, seed: int = 0) -> Measured:
+def measured(
+    exam: Exam, name: str, encoders: Mapping[str, Encoder], *, model: str, seed: int = 0,
+    progress: Progress | None = None,
+) -> Measured:  # fmt: skip
     """Compare encoders on the same items, paired, with intervals.
 
     Parameters
@@ -137,8 +141,8 @@ def measured(exam: Exam, name: str, encoders: Mapping[str, Encoder], *, model: s
         By their names.
     model
         Which of them the result is about.
-    seed
-        Of the bootstrap.
+    seed, progress
+        Of the bootstrap; told about the encoding.
     """
-    samples = {label: exam.sample(encoder) for label, encoder in encoders.items()}
+    samples = {label: exam.sample(encoder, progress) for label, encoder in encoders.items()}
     return Measured(name, exam.kind, compare(samples, seed=seed), model, samples[model])

@@ -125,7 +125,7 @@ def read_config(path: str | Path) -> tuple[TrainingSettings, str]:
             raise UsageError(f"stage {number} of {path} does not say what it learns from", "", 'give on = "DATA"')
         own = with_values(StageSettings(on=""), row, f"stage {number} of {path}")
         stages.append(replace(own, on=_beside(path, own.on)))
-    settings = with_values(TrainingSettings(), content, str(path))
+    settings: TrainingSettings = with_values(TrainingSettings(), content, str(path))
     return replace(settings, stages=tuple(stages), base=_beside(path, settings.base)), _beside(path, out) if out else ""
 
 
@@ -162,7 +162,7 @@ def from_command(
     of_run = {name for name in values if name in {one.name for one in fields(TrainingSettings)} - {"stages"}}
     stage = with_values(StageSettings(on=on), {k: v for k, v in values.items() if k not in of_run}, "--set")
     stage = replace(stage, split=split, budget=stage.budget if stage.budget is not None else budget)
-    settings = with_values(TrainingSettings(), {k: values[k] for k in of_run}, "--set")
+    settings: TrainingSettings = with_values(TrainingSettings(), {k: values[k] for k in of_run}, "--set")
     return replace(settings, base=base, stages=(stage,), seed=seed, merge=merge and settings.merge)
 
 
@@ -213,7 +213,7 @@ def _checked(settings: Any, name: str, value: Any, place: str) -> Any:
     if name == "precision" and value not in get_args(Precision):
         raise UsageError(f"there is no precision {value!r}", place, f"use one of {', '.join(get_args(Precision))}")
     now = getattr(settings, name)
-    kind = _TYPES.get(name, type(now))
+    kind: Any = _TYPES.get(name, type(now))
     if isinstance(value, int) and not isinstance(value, bool) and kind is float:
         value = float(value)
     if value is None and now is None:

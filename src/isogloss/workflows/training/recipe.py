@@ -1,0 +1,185 @@
+"""``isogloss train KEY``: a published system made of the user's own data, by the recipe's ``make``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from isogloss.errors import UsageError
+from isogloss.evaluation.general_questions import NAME
+from isogloss.protocols import Progress
+from isogloss.workflows.training.data import TrainingData, read_training_data
+from isogloss.workflows.training.judging import exam, general_exam, measured
+from isogloss.workflows.training.settings import parsed
+from isogloss.workflows.training.split import split
+from isogloss.workflows.training.writing import Measured, Written, check_place, write_model
+
+
+@dataclass(slots=True)
+class Made:
+    """What ``isogloss train KEY`` gave.
+
+    Attributes
+    ----------
+    key, title
+        Of the recipe.
+    settings
+        What was given to ``make`` beside data and base.
+    written
+        The folder; None in a dry run.
+    results
+        What was measured.
+    notes
+        In sentences.
+    """
+
+    key: str
+    title: str
+    settings: dict[str, Any]
+    written: Written | None = None
+    results: list[Measured] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        return {
+            "key": self.key, "title": self.title, "settings": self.settings, "notes": self.notes,
+            "folder": str(self.written.folder) if self.written else None,
+            "results": [one.to_dict() for one in self.results],
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for.
+
+    Attributes
+    ----------
+    key
+        Of the recipe.
+    on, split
+        Data, as :func:`~isogloss.workflows.training.data.read_training_data` takes them.
+    base
+        Name or folder of the model that the recipe starts from.
+    budget
+        Seconds, or None.
+    settings
+        ``name=value`` of the recipe's own parameters.
+    seed
+        Of everything random.
+    """
+
+    key: str
+    on: str
+    split: str = "train"
+    base: str = "minilm"
+    budget: float | None = None
+    settings: tuple[str, ...] = ()
+    seed: int = 0
+
+
+def make_system(order: Order, out: Path, *, dry_run: bool, progress: Progress) -> Made:
+    """Make a recipe's system of the user's data and write it.
+
+    ``make`` is given what its parameters name: ``base`` (an encoder), ``texts``, ``pairs`` (columns of texts),
+    ``labels``, ``seed``, ``budget`` (seconds), ``progress``; everything else has the paper's default or comes from
+    the order's settings.
+
+    Parameters
+    ----------
+    order
+        What is asked for.
+    out
+        Folder of the result.
+    dry_run
+        Only say what ``make`` would be given.
+    progress
+        Handed on to ``make`` where it takes one.
+
+    Raises
+    ------
+    UsageError
+        Where ``make`` needs something that these data cannot give, does not know a setting, or makes something that
+        is no encoder that can be saved.
+    """
+    from isogloss.recipes._catalogue import find
+    from isogloss.recipes._checks import load
+
+    entry, place = find(order.key), out.expanduser().absolute()
+    check_place(place)
+    make: Callable[..., Any] = load(entry).make
+    data = read_training_data(order.on, split=order.split, seed=order.seed)
+    parts = split(data, order.seed)
+    chosen = parsed(order.settings)
+    given = _given(order, make, parts.train, chosen, progress)
+    made = Made(order.key, entry.card.title, chosen, notes=[*data.notes, parts.note])
+    if dry_run:
+        made.notes.append(f"make is given {', '.join(sorted(given))}")
+        return made
+    arguments = {name: value() if name == "base" else value for name, value in given.items()}
+    encoder = make(**arguments)
+    save = _saver(order.key, encoder)
+    both = {**({"base": arguments["base"]} if "base" in arguments else {}), order.key: encoder}
+    if parts.prove is not None:
+        own = exam(parts, "prove", order.seed)
+        made.results.append(measured(own, f"your data: {data.name}", both, model=order.key, progress=progress))
+    made.results.append(measured(general_exam(), NAME, both, model=order.key, progress=progress))
+    how = f"{entry.card.title} ({entry.card.year}), made of {len(parts.train):,} rows of {data.name}."
+    made.written = write_model(
+        place, save, title=out.name, base=order.base if "base" in given else "", how=how, results=made.results,
+        settings={"recipe": order.key, **chosen, "seed": order.seed, "budget": order.budget}, facts={},
+    )  # fmt: skip
+    return made
+
+
+def _given(
+    order: Order, make: Callable[..., Any], data: TrainingData, chosen: Mapping[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """Return the arguments of ``make``; ``base`` as a function, so that a dry run loads no model."""
+    from isogloss.encoders.names import load_encoder
+
+    key, known = order.key, inspect.signature(make).parameters
+    offered: dict[str, Any] = {
+        "base": lambda: load_encoder(order.base), "texts": data.texts(), "seed": order.seed, "progress": progress,
+        **({"pairs": data.columns} if data.kind == "pairs" else {}),
+        **({"labels": data.targets} if data.targets is not None else {}),
+        **({"budget": order.budget} if order.budget is not None else {}),
+    }  # fmt: skip
+    unknown = sorted(set(chosen) - set(known))
+    if unknown:
+        own = ", ".join(name for name in known if name not in offered)
+        raise UsageError(f"{key} has no setting {unknown[0]!r}", "", f"its settings are {own or 'none'}")
+    given = {name: value for name, value in offered.items() if name in known} | dict(chosen)
+    missing = [
+        name for name, one in known.items()
+        if one.default is inspect.Parameter.empty and name not in given
+        and one.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    ]  # fmt: skip
+    if missing:
+        raise UsageError(
+            f"{key} cannot be made of {data.kind} alone", f"its make also needs {', '.join(missing)}",
+            f"call it from Python, or run its check: isogloss check {key}",
+        )  # fmt: skip
+    if order.budget is not None and "budget" not in known:
+        raise UsageError(f"{key} takes no time budget", "it has steps of its own", "leave --budget out, see --set")
+    return given
+
+
+def _saver(key: str, encoder: Any) -> Callable[[Path, str], Any]:
+    """Return what writes the encoder into a folder with the text of its card."""
+    from isogloss.encoders.static import StaticEncoder
+
+    if isinstance(encoder, StaticEncoder):
+        return lambda folder, card: encoder.save(folder, card=card)
+    trainable = getattr(encoder, "trainable", None)
+    if trainable is not None:
+        from isogloss.training.saving import save_trainable
+
+        return lambda folder, card: save_trainable(trainable, folder, card=card)
+    raise UsageError(
+        f"what {key} makes cannot be written as a model folder", f"it is a {type(encoder).__name__}",
+        f"use it from Python: make in {key.replace('-', '_')}.py",
+    )  # fmt: skip
