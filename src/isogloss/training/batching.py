@@ -5,19 +5,29 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isogloss.encoders.tokenizer_file import TokenizerFile
+from isogloss.encoders.tokenizer_file import Tokens
 from isogloss.errors import IsoglossWarning, TruncationWarning, UsageError
 from isogloss.nn.packing import Packed
 from isogloss.objectives.contract import Batch
 from isogloss.protocols import EncodeReport
 from isogloss.seeding import generator
+
+
+class Cutter(Protocol):
+    """Makes token ids of texts, at most ``max_length`` of each (0: all)."""
+
+    max_length: int
+
+    def __call__(self, texts: Sequence[str]) -> Tokens:
+        """Return the ids of each text and how many there were."""
+        ...
 
 
 class TextBatches:
@@ -76,7 +86,7 @@ class TextBatches:
     def __init__(
         self,
         columns: Sequence[Sequence[str]],
-        tokenizer: TokenizerFile,
+        tokenizer: Cutter,
         *,
         batch_size: int,
         seed: int,
@@ -152,7 +162,7 @@ class TextBatches:
 class _Column:
     """Token ids of all texts of a column, end to end."""
 
-    def __init__(self, texts: list[str], prompt: str, tokenizer: TokenizerFile, report: EncodeReport) -> None:
+    def __init__(self, texts: list[str], prompt: str, tokenizer: Cutter, report: EncodeReport) -> None:
         parts, sizes = [], [np.zeros(1, np.int64)]
         for start in range(0, len(texts), 8192):  # in slices: the single arrays take more room than the tokens
             tokens = tokenizer([prompt + text for text in texts[start : start + 8192]])
