@@ -37,16 +37,15 @@ def show_trained(made: Trained, console: Console) -> None:
 
 def verdict(one: Measured) -> str:
     """Say in a sentence whether the model gained or lost on these questions, or that they cannot tell."""
-    pair = next(iter(one.comparison.differences), None)
-    if pair is None:
+    found = one.gain()
+    if found is None:
         return ""
-    sign = 1 if pair.system == one.model else -1
-    low, high = sorted((sign * pair.interval.low, sign * pair.interval.high))
+    _, low, high = found
     if low > 0:
         return f"{one.name}: a real gain, at least {low:.3f} (95 %)"
     if high < 0:
         return f"{one.name}: a real loss, at least {-high:.3f} (95 %)"
-    return f"{one.name}: no difference that these questions can show; a loss of at most {max(0.0, -low):.3f} (95 %)"
+    return f"{one.name}: no difference that these questions show; a loss would be at most {max(0.0, -low):.3f} (95 %)"
 
 
 def show_plan(plan: Mapping[str, Any], console: Console) -> None:
@@ -83,6 +82,8 @@ def show_merged(made: Merged, console: Console) -> None:
     for row in made.tried:
         console.note(f"shares {', '.join(f'{one:.2f}' for one in row['weights'])}: {row['score']:.4f}")
     _table(results, console)
+    for one in results:
+        console.line(verdict(one))
     console.line("weights: " + ", ".join(f"{name} {share:.2f}" for name, share in made.weights.items()))
     _place(made.written, console)
 

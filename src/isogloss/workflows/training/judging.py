@@ -138,11 +138,12 @@ def measured(
     name
         Of the questions, for tables.
     encoders
-        By their names.
+        By their names; the first other than ``model`` is what it is compared with.
     model
         Which of them the result is about.
     seed, progress
         Of the bootstrap; told about the encoding.
     """
     samples = {label: exam.sample(encoder, progress) for label, encoder in encoders.items()}
-    return Measured(name, exam.kind, compare(samples, seed=seed), model, samples[model])
+    base = next((label for label in encoders if label != model), "")
+    return Measured(name, exam.kind, compare(samples, seed=seed), model, samples[model], base)

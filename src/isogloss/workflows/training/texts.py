@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from isogloss.corpus.read import read
+from isogloss.corpus.test_collections.tables import text_lines
 from isogloss.errors import CorpusError
 from isogloss.protocols import Progress, Record
 from isogloss.seeding import generator
@@ -18,12 +19,12 @@ SHORTEST = 3
 
 
 def sentences_of(place: str, progress: Progress) -> list[str]:
-    """Return the distinct sentences of a folder of documents or a file, in order.
+    """Return the distinct sentences of a folder of documents or a file, in order; of a ``.txt`` file its lines.
 
     Parameters
     ----------
     place
-        As ``isogloss add`` takes it.
+        As ``isogloss add`` takes it; a single ``.txt`` file holds one text a line, as for ``isogloss train``.
     progress
         Told about the documents.
 
@@ -37,12 +38,17 @@ def sentences_of(place: str, progress: Progress) -> list[str]:
         raise CorpusError(f"there is nothing at {place}", "it is no file and no folder", "check the path")
     progress.start("read documents", None, "documents")
     try:
-        found = dict.fromkeys(_sentences(path, progress))
+        lines = path.is_file() and path.name.endswith((".txt", ".txt.gz"))
+        found = dict.fromkeys(_lines(path) if lines else _sentences(path, progress))
     finally:
         progress.finish()
     if not found:
         raise CorpusError(f"{place} has no sentence to learn from", "", f"sentences of {SHORTEST} words and more count")
     return list(found)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    return (text for _, line in text_lines(path) if len((text := " ".join(line.split())).split()) >= SHORTEST)
 
 
 def _sentences(path: Path, progress: Progress) -> Iterator[str]:

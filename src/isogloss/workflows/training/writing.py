@@ -37,6 +37,8 @@ class Measured:
         Name of the model in it.
     sample
         What the model reached.
+    base
+        Name of what it is compared with; empty where there is nothing.
     """
 
     name: str
@@ -44,15 +46,23 @@ class Measured:
     comparison: Comparison
     model: str
     sample: Sample
+    base: str = ""
+
+    def gain(self) -> tuple[float, float, float] | None:
+        """Return by how much the model is better than its base, and the interval of it; None without a base."""
+        for one in self.comparison.differences:
+            if {one.system, one.control} == {self.model, self.base}:
+                return gain(one.value, one.interval.low, one.interval.high, one.system == self.model)
+        return None
 
     def rows(self) -> list[list[str]]:
         """Return a line a system for a table: questions, metric, system, score, interval, difference."""
         found = []
         for score in sorted(self.comparison.scores, key=lambda one: one.system == self.model):
-            pair = next((d for d in self.comparison.differences if score.system == self.model), None)
+            found_gain = self.gain() if score.system == self.model else None
             gap = ""
-            if pair is not None:
-                value, low, high = gain(pair.value, pair.interval.low, pair.interval.high, pair.system == self.model)
+            if found_gain is not None:
+                value, low, high = found_gain
                 gap = f"{wording.signed(value)} [{wording.signed(low)}, {wording.signed(high)}]"
             found.append([
                 self.name, self.comparison.metric, score.system, wording.number(score.value),
@@ -62,7 +72,8 @@ class Measured:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
-        return {"name": self.name, "kind": self.kind, "model": self.model, "comparison": self.comparison.to_dict()}
+        plain = {"name": self.name, "kind": self.kind, "model": self.model, "base": self.base, "gain": self.gain()}
+        return {**plain, "comparison": self.comparison.to_dict()}
 
 
 def gain(value: float, low: float, high: float, forward: bool) -> tuple[float, float, float]:
