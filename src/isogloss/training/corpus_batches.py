@@ -245,3 +245,49 @@ def taken(sequences: Ragged, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64]
 def packed(ids: NDArray[np.int64], offsets: NDArray[np.int64]) -> Packed:
     """Return tokens and offsets as torch sees them."""
     return Packed(torch.from_numpy(ids), torch.from_numpy(offsets))
+
+
+class LabelledBatches:
+    """Sequences and the class of each.
+
+    Parameters
+    ----------
+    sequences
+        From :func:`~isogloss.training.corpus_tokens.sentences`, one a text.
+    labels
+        ``(n,)`` class numbers.
+    batch_size
+        Sequences of a batch.
+    seed
+        Of the order.
+    types
+        Token types in the sequences' shape, or None.
+
+    Raises
+    ------
+    UsageError
+        Where there is not one label a sequence.
+
+    Examples
+    --------
+    >>> batch = LabelledBatches(Ragged.from_list([np.array([4, 5])]), np.array([1]), batch_size=1, seed=0)(0)
+    >>> batch.columns[0].ids.tolist(), batch.labels.tolist()
+    ([4, 5], [1])
+    """
+
+    def __init__(
+        self, sequences: Ragged, labels: NDArray[np.int64], *, batch_size: int, seed: int, types: Ragged | None = None
+    ) -> None:
+        if len(labels) != len(sequences):
+            raise UsageError("each sequence needs one label", f"{len(sequences)} sequences, {len(labels)} labels")
+        self.sequences, self.labels, self.types = sequences, np.asarray(labels, np.int64), types
+        self.order = SequenceOrder(sequences, batch_size, seed)
+        self.per_epoch = self.order.per_epoch
+
+    def __call__(self, step: int) -> Batch:
+        """Return the batch of a step."""
+        rows = self.order(step)
+        texts = packed(*taken(self.sequences, rows))
+        if self.types is not None:
+            texts = Packed(texts.ids, texts.offsets, torch.from_numpy(taken(self.types, rows)[0]))
+        return Batch((texts,), torch.from_numpy(self.labels[rows]))
