@@ -239,7 +239,7 @@ class Seq2Seq(nn.Module):
         x = self._embed(self._shifted(targets), targets.positions(), table)  # (T, w)
         for layer in self._layers():
             x = layer(x, layout, source, layer.memory(states, source_layout))
-        return functional.linear(self.norm(x), table, self.bias)  # (T, outputs)
+        return self._logits(x, table)  # (T, outputs)
 
     def begin(self, sources: Packed) -> DecodingState:
         """Read the sources; decoding goes on with :meth:`step` and the start row."""
@@ -260,10 +260,13 @@ class Seq2Seq(nn.Module):
             past = state.past[number] if state.past else None
             x, both = layer.step(x, state.source, state.memory[number], past)
             kept.append(both)
-        return functional.linear(self.norm(x), table, self.bias), DecodingState(state.source, state.memory, tuple(kept))
+        return self._logits(x, table), DecodingState(state.source, state.memory, tuple(kept))
 
     def _layers(self) -> list[DecoderLayer]:
         return cast("list[DecoderLayer]", list(self.layers))
+
+    def _logits(self, x: Tensor, table: Tensor) -> Tensor:
+        return functional.linear(self.norm(x), table, self.bias)  # (T, outputs)
 
     def _embed(self, tokens: Tensor, places: Tensor, table: Tensor) -> Tensor:
         return self.embedding_norm(functional.embedding(tokens, table) + self.position(places))  # (T, w)
@@ -307,7 +310,9 @@ def _check(config: Seq2SeqConfig) -> None:
 
 
 def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Linear | nn.Embedding):
+    """Draw linear maps that keep sizes, so that a new decoder hears its encoder from the first step."""
+    if isinstance(module, nn.Embedding):
         nn.init.normal_(module.weight, std=0.02)
     if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=module.in_features**-0.5)
         nn.init.zeros_(module.bias)

@@ -1,0 +1,1 @@
+"""Rerankers: score a query with each of its candidate documents; raw logits."""
