@@ -13,6 +13,11 @@ class Interruption:
 
     Outside the main thread, where signals cannot be caught, nothing changes.
 
+    Parameters
+    ----------
+    catch
+        Whether to catch it at all: several processes would not stop after the same step.
+
     Examples
     --------
     >>> with Interruption() as interruption:
@@ -20,13 +25,13 @@ class Interruption:
     False
     """
 
-    def __init__(self) -> None:
-        self.asked = False
+    def __init__(self, *, catch: bool = True) -> None:
+        self.asked, self._catch = False, catch
         self._before: Any = None
         self._caught = False
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
+        if self._catch and threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._ask)
             self._caught = True
         return self

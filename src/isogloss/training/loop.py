@@ -68,7 +68,7 @@ def train(
     OutOfMemoryError
         Where a step does not fit; the weights are those before it.
     KeyboardInterrupt
-        After Ctrl-C, at the end of the step and with a checkpoint of it.
+        After Ctrl-C, at the end of the step and with a checkpoint of it (at once where several processes train).
 
     Notes
     -----
@@ -89,7 +89,7 @@ def train(
     saved = run.open()
     first = saved.record["stage"] if saved else 0
     try:
-        with Interruption() as run.interruption:
+        with Interruption(catch=run.devices.count == 1) as run.interruption:
             for number in range(first, len(listed)):
                 run.stage(number, saved if number == first and saved and saved.record["seats"] else None)
     finally:

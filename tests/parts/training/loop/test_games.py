@@ -137,7 +137,7 @@ def test_a_momentum_teacher_follows_by_hand():
     teacher = copy.deepcopy(student)
 
     def forward(module, batch):
-        seen.append(float(teacher.weight))
+        seen.append(teacher.weight.item())
         return module(batch.columns[0])[:, 0]
 
     class Ones:
@@ -153,7 +153,7 @@ def test_a_momentum_teacher_follows_by_hand():
     player.optimiser = Optimiser(learning_rate=1.0, schedule="constant", warmup=0)
     refresh = Refresh(what=follow(teacher, student, 0.5), every=1, state=teacher)
     train(Stage(batches=Ones(), players=[player], refresh=[refresh]), seed=0)
-    assert float(student.weight) == pytest.approx(4.0)
+    assert student.weight.item() == pytest.approx(4.0)
     # before step 1 the student is at 1: (0 + 1) / 2; before step 2 at 2: (.5 + 2) / 2; before step 3 at 3
     assert seen == pytest.approx([0.0, 0.5, 1.25, 2.125])
     assert not any(p.requires_grad for p in teacher.parameters())
