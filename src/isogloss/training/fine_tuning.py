@@ -93,7 +93,7 @@ def fine_tune(
     trainable = _trainable(base)
     if steps is not None and epochs is not None:
         raise UsageError("give steps or epochs, not both", f"steps={steps}, epochs={epochs}", "leave one out")
-    prompts = _prompts(trainable, len(columns))
+    prompts = prompts_of(trainable, len(columns))
     batches = TextBatches(
         columns, trainable.tokenizer, batch_size=options.get("batch_size", 32), seed=seed, labels=labels,
         groups=options.get("groups"), no_duplicates=labels is None, prompts=prompts,
@@ -128,7 +128,7 @@ def _trainable(base: str | Path | Trainable | TrainedEncoder) -> Trainable:
     return base if isinstance(base, Trainable) else load_trainable(base)
 
 
-def _prompts(trainable: Trainable, columns: int) -> list[str]:
+def prompts_of(trainable: Trainable, columns: int) -> list[str]:
     """Return the model's own prompts: the query's for the first of several columns, the document's for the others."""
     plan = trainable.plan
     prompts = [plan.prompt("query"), *[plan.prompt("document")] * (columns - 1)] if columns > 1 else [plan.prompt(None)]

@@ -18,6 +18,7 @@ from isogloss.seeding import generator
 from isogloss.training.batching import TextBatches
 from isogloss.training.fine_tuning import encode_together
 from isogloss.training.loop import train
+from isogloss.training.row_adam import RowAdam
 from isogloss.training.stage import Optimiser, Player, Stage
 from isogloss.vocabulary.tokenizer_pieces import TokenizerPieces
 from isogloss.vocabulary.wordpiece import WordPiece
@@ -127,7 +128,7 @@ def train_static(
         groups=options.get("groups"), no_duplicates=labels is None,
     )  # fmt: skip
     player = Player(
-        module=model, objective=objective, forward=encode_together, make_optimiser=_sparse_adam,
+        module=model, objective=objective, forward=encode_together, make_optimiser=sparse_adam,
         optimiser=Optimiser(learning_rate=options.get("learning_rate", 0.001)),
     )  # fmt: skip
     steps = max(1, round(epochs * batches.per_epoch)) if epochs is not None else steps
@@ -153,5 +154,6 @@ def table(encoder: StaticEncoder) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.asarray(vectors.rows.astype(np.float32) * vectors.weights[:, None], np.float32)
 
 
-def _sparse_adam(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    return torch.optim.SparseAdam([parameter for group in groups for parameter in group["params"]])
+def sparse_adam(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """Return Adam that moves only the rows of a batch's tokens."""
+    return RowAdam(groups)
