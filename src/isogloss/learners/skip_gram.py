@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isogloss.arrays import Dense
 from isogloss.errors import UsageError
@@ -54,6 +55,9 @@ class SkipGram:
         Of the counts in the noise distribution.
     hierarchical
         Hierarchical soft-max instead of negative sampling.
+    thinning
+        ``"frequent"``: as ``sample`` says. ``"even"``: as many words are left out, but of all words alike, which shows
+        what fewer words and wider windows do by themselves.
 
     Examples
     --------
@@ -71,6 +75,7 @@ class SkipGram:
     sample: float = 1e-3
     power: float = 0.75
     hierarchical: bool = False
+    thinning: Literal["frequent", "even"] = "frequent"
 
     def fit(
         self,
@@ -107,7 +112,16 @@ class SkipGram:
         run_passes(work, len(corpus.ids), Passes(epochs, self.learning_rate, seed, threads), progress, "learning words")
         return self._result(corpus, tables, epochs)
 
+    def kept(self, corpus: WordCorpus) -> NDArray[np.float32]:
+        """Return with which probability an occurrence of each word is trained on, ``(V,)``."""
+        keep = keep_probabilities(corpus.counts, self.sample)
+        if self.thinning == "even":
+            keep[:] = keep @ corpus.counts / corpus.counts.sum()
+        return keep
+
     def _check(self) -> None:
+        if self.thinning not in ("frequent", "even"):
+            raise UsageError(f"there is no thinning {self.thinning!r}", 'it is "frequent" or "even"')
         if self.dimensions < 1 or self.window < 1 or (self.negatives < 1 and not self.hierarchical):
             raise UsageError("dimensions, window and negatives must be positive", f"they are {self}")
 
@@ -119,7 +133,7 @@ class SkipGram:
         return WordVectors(corpus.words, corpus.counts, tables.inputs, epochs)
 
     def _work(self, corpus: WordCorpus, tables: Tables) -> Work:
-        keep, table = keep_probabilities(corpus.counts, self.sample), noise_table(corpus.counts, self.power)
+        keep, table = self.kept(corpus), noise_table(corpus.counts, self.power)
         paths = huffman_paths(corpus.counts) if self.hierarchical else None
 
         train = self._trainer(corpus)

@@ -62,16 +62,18 @@ class SubwordVectors(WordVectors):
         """
         if word in self.numbers:
             return WordVectors.vector(self, word)
-        return self.piece(letter_ngrams(word, self.shortest, self.longest), word)
+        grams = letter_ngrams(word, self.shortest, self.longest)
+        row = self.known_piece(grams)
+        if row is None:
+            why = f"none of its {len(grams)} letter n-grams occurs in {len(self):,} words"
+            raise UsageError(f"{word!r} has no vector", why, "learn from more texts")
+        return row
 
-    def piece(self, ngrams: Sequence[str], name: str = "") -> Dense:
-        """Return the mean of the rows of these n-grams, ``(d,)``, those without a row left out; errors as there."""
+    def known_piece(self, ngrams: Sequence[str]) -> Dense | None:
+        """Return the mean of the rows of these n-grams, ``(d,)``, those without a row left out; None: all are."""
         rows = self.ngrams[[hash_term(one) % len(self.ngrams) for one in ngrams]] if ngrams else self.ngrams[:0]
         rows = rows[rows.any(1)]
-        if not len(rows):
-            why = f"none of its {len(ngrams)} letter n-grams occurs in {len(self):,} words"
-            raise UsageError(f"{name or ngrams!r} has no vector", why, "learn from more texts")
-        return np.asarray(rows.mean(0), np.float32)
+        return np.asarray(rows.mean(0), np.float32) if len(rows) else None
 
 
 @dataclass(frozen=True, kw_only=True)
