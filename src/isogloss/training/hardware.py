@@ -6,6 +6,8 @@ from typing import Literal
 
 import torch
 
+from isogloss.training.precision import has_half
+
 
 def precision_of(asked: str) -> Literal["fp32", "bf16"]:
     """Return what was asked for; for ``auto`` bf16 where the machine multiplies it in hardware.
@@ -14,5 +16,10 @@ def precision_of(asked: str) -> Literal["fp32", "bf16"]:
     """
     if asked in ("fp32", "bf16"):
         return "bf16" if asked == "bf16" else "fp32"
-    capable = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)() or torch.cuda.is_available()
-    return "bf16" if capable else "fp32"
+    return "bf16" if has_half() else "fp32"
+
+
+def use_threads(threads: int | None) -> None:
+    """Let torch compute with so many threads; None leaves its own choice."""
+    if threads is not None:
+        torch.set_num_threads(threads)

@@ -29,8 +29,7 @@ def planned(settings: TrainingSettings, threads: int | None) -> dict[str, Any]:
 
     jobs = prepare(settings)
     use_threads(threads)
-    trainable = loaded(settings)
-    stages, notes = assemble(settings, jobs, trainable)
+    stages, notes = assemble(settings, jobs, loaded(settings))
     plans = plan(stages, seed=settings.seed)
     return {
         "settings": settings.to_dict(), "notes": notes, "stages": [one.to_dict() for one in plans],

@@ -18,7 +18,7 @@ from isogloss.workflows.training.split import Parts, split
 from isogloss.workflows.training.writing import Measured, Written, check_place, write_model
 
 if TYPE_CHECKING:
-    from isogloss.training.models import Trainable
+    from isogloss.training.trainee import Trainee
 
 STEPS = 10
 """Parts into which the way from the first model to the second is cut."""
@@ -94,9 +94,7 @@ def merge_models(
         Where the models differ in shape, or neither data nor a share is given.
     """
     from isogloss.training.hardware import use_threads
-    from isogloss.training.models import load_trainable
-    from isogloss.training.saving import save_trainable
-    from isogloss.training.trained_encoder import TrainedEncoder
+    from isogloss.training.trainee import trainee
 
     place = Path(out).expanduser().absolute()
     _check(mixture, search)
@@ -108,15 +106,15 @@ def merge_models(
         parts = split(data, seed)
         if parts.choose is None:
             raise UsageError(f"shares cannot be searched on {search}", parts.note, "give more rows, or --share X")
-    models = [load_trainable(name) for name in mixture.models]
-    base = load_trainable(mixture.base).model.state_dict() if mixture.base else None
-    mixer = _Mixer(mixture, [one.model.state_dict() for one in models], base, seed)
-    result = load_trainable(mixture.models[0])
+    models = [trainee(name) for name in mixture.models]
+    base = dict(trainee(mixture.base).start) if mixture.base else None
+    mixer = _Mixer(mixture, [one.start for one in models], base, seed)
+    result = trainee(mixture.models[0])
     weights, tried = _weights(mixture, mixer, result, parts, seed, progress)
-    result.model.load_state_dict(mixer.mixed(weights))
+    result.module.load_state_dict(mixer.mixed(weights))
     names = _labels(mixture.models)
-    encoders = {name: TrainedEncoder.of(one) for name, one in zip(names, models, strict=True)}
-    encoders["mixture"] = TrainedEncoder.of(result)
+    encoders = {name: one.encoder() for name, one in zip(names, models, strict=True)}
+    encoders["mixture"] = result.encoder()
     own = None
     if parts is not None:
         own = measured(
@@ -126,7 +124,7 @@ def merge_models(
     shares = dict(zip(names, weights, strict=True))
     told = ", ".join(f"{share:.2f} {name}" for name, share in shares.items())
     written = write_model(
-        place, lambda folder, card: save_trainable(result, folder, card=card), title=place.name,
+        place, result.save, title=place.name,
         base=mixture.models[0], how=f"Weights mixed by {mixture.by}: {told}.",
         results=[one for one in (own, general) if one], facts={"tried": tried},
         settings={"models": names, "by": mixture.by, "weights": weights, "seed": seed},
@@ -185,18 +183,16 @@ class _Search:
     """Mixtures that were tried on the rows that choose, and their scores."""
 
     mixer: _Mixer
-    result: Trainable
+    result: Trainee
     task: Exam
     tried: dict[tuple[float, ...], float] = field(default_factory=dict)
 
     def score(self, weights: Sequence[float]) -> float:
         """Return the score of a mixture; each is measured once."""
-        from isogloss.training.trained_encoder import TrainedEncoder
-
         key: tuple[float, ...] = tuple(round(one, 6) for one in weights)
         if key not in self.tried:
-            self.result.model.load_state_dict(self.mixer.mixed(key))
-            self.tried[key] = self.task.sample(TrainedEncoder.of(self.result)).value()
+            self.result.module.load_state_dict(self.mixer.mixed(key))
+            self.tried[key] = self.task.sample(self.result.encoder()).value()
         return self.tried[key]
 
     def best(self) -> list[float]:
@@ -205,7 +201,7 @@ class _Search:
 
 
 def _weights(
-    mixture: Mixture, mixer: _Mixer, result: Trainable, parts: Parts | None, seed: int, progress: Progress
+    mixture: Mixture, mixer: _Mixer, result: Trainee, parts: Parts | None, seed: int, progress: Progress
 ) -> tuple[list[float], list[dict[str, Any]]]:
     """Return the shares, given or searched, and everything that was tried."""
     count = len(mixture.models)

@@ -21,8 +21,8 @@ from isogloss.workflows.training.split import Parts, split
 from isogloss.workflows.training.writing import Measured, Written, check_place, write_model
 
 if TYPE_CHECKING:
-    from isogloss.training.models import Trainable
     from isogloss.training.stage import Stage
+    from isogloss.training.trainee import Trainee
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Shares of the trained weights that a merge with the base is tried with."""
@@ -106,57 +106,58 @@ def run_training(settings: TrainingSettings, out: str, *, threads: int | None, p
     check_place(place)
     jobs = prepare(settings)
     use_threads(threads)
-    trainable = loaded(settings)
-    before = _copy(trainable)
-    stages, notes = assemble(settings, jobs, trainable)
+    model = loaded(settings)
+    stages, notes = assemble(settings, jobs, model)
     work = place.with_name(f".{place.name}.training")
     summary = train(
         stages, seed=settings.seed, progress=progress, out=work, every=200, settings=_fingerprint(settings, jobs)
     )  # fmt: skip
-    share = _merge(trainable, before, jobs[-1], settings, notes, progress)
-    own, general = _prove(trainable, jobs[-1], settings, progress)
+    share = _merge(model, jobs[-1], settings, notes, progress)
+    own, general = _prove(model, jobs[-1], settings, progress)
     facts = {
         "steps": summary.steps, "items": summary.items, "seconds": round(summary.seconds, 1),
         "rows": [len(job.parts.train) for job in jobs], "objectives": [job.objective for job in jobs], "share": share,
         "last_loss": {name: float(np.mean(values[-20:])) for name, values in summary.losses.items() if values},
     }  # fmt: skip
-    written = _write(trainable, place, settings, jobs, [one for one in (own, general) if one], facts)
+    written = _write(model, place, settings, jobs, [one for one in (own, general) if one], facts)
     shutil.rmtree(work, ignore_errors=True)
     return Trained(written, own, general, share, facts, notes)
 
 
-def loaded(settings: TrainingSettings) -> Trainable:
+def loaded(settings: TrainingSettings) -> Trainee:
     """Return the model to start from."""
-    from isogloss.training.models import load_trainable
+    from isogloss.training.trainee import trainee
 
-    return load_trainable(settings.base, max_length=settings.max_length)
+    return trainee(settings.base, max_length=settings.max_length)
 
 
-def assemble(settings: TrainingSettings, jobs: Sequence[Job], trainable: Trainable) -> tuple[list[Stage], list[str]]:
+def assemble(settings: TrainingSettings, jobs: Sequence[Job], model: Trainee) -> tuple[list[Stage], list[str]]:
     """Return the stages for the loop, and what was done to the rows, in sentences."""
     from isogloss.training.hardware import precision_of
 
     precision = precision_of(settings.precision)
+    precision = precision if precision in model.precisions else "fp32"
     notes = [f"computed in {precision}"]
     stages = []
     for number, job in enumerate(jobs, 1):
         notes += [*job.data.notes, job.parts.note]
-        stage = _stage(settings, job, trainable, f"stage {number}" if len(jobs) > 1 else "train", notes)
+        stage = _stage(settings, job, model, f"stage {number}" if len(jobs) > 1 else "train", notes)
         stage.precision = precision
         stages.append(stage)
     return stages, notes
 
 
-def _stage(settings: TrainingSettings, job: Job, trainable: Trainable, name: str, notes: list[str]) -> Stage:
+def _stage(settings: TrainingSettings, job: Job, model: Trainee, name: str, notes: list[str]) -> Stage:
     from isogloss.training.batching import TextBatches
     from isogloss.training.stage import Evaluation, Optimiser, Player, Stage
 
     own, data = job.settings, job.parts.train
     plain = data.targets is None and data.kind != "texts"
+    columns = data.columns * 2 if data.kind == "texts" else data.columns
     batches = TextBatches(
-        data.columns * 2 if data.kind == "texts" else data.columns, trainable.tokenizer, batch_size=own.batch_size,
-        seed=settings.seed, labels=_labels(job), groups=_documents(data) if plain else None,
-        no_duplicates=job.data.targets is None,
+        columns, model.tokenizer, batch_size=own.batch_size or model.batch_size, seed=settings.seed, labels=_labels(job),
+        groups=_documents(data) if plain else None, no_duplicates=job.data.targets is None,
+        prompts=model.prompts(len(columns)),
     )  # fmt: skip
     if batches.left_out:
         notes.append(f"{batches.left_out:,} rows sit out each pass: they share a text with one in every batch")
@@ -167,13 +168,16 @@ def _stage(settings: TrainingSettings, job: Job, trainable: Trainable, name: str
     look = None
     if settings.patience and job.parts.choose is not None:
         look = Evaluation(
-            score=_score(exam(job.parts, "choose", settings.seed), trainable), patience=settings.patience,
+            score=_score(exam(job.parts, "choose", settings.seed), model), patience=settings.patience,
             every=max(1, (steps or batches.per_epoch) // LOOKS),
         )  # fmt: skip
-    optimiser = Optimiser(learning_rate=own.learning_rate or 2e-5)
+    player = Player(
+        module=model.module, objective=objective, forward=model.forward, make_optimiser=model.make_optimiser,
+        optimiser=Optimiser(learning_rate=own.learning_rate or model.learning_rate),
+    )  # fmt: skip
     return Stage(
-        batches=batches, players=[Player(module=trainable.model, objective=objective, optimiser=optimiser)],
-        steps=steps, budget=own.budget if steps is None else None, chunk=own.chunk, evaluation=look, name=name,
+        batches=batches, players=[player], steps=steps, budget=own.budget if steps is None else None, chunk=own.chunk,
+        evaluation=look, name=name,
     )  # fmt: skip
 
 
@@ -193,10 +197,8 @@ def _labels(job: Job) -> Any:
     return (targets - low) / ((high - low) or 1.0)  # scores of any range as cosines from 0 to 1
 
 
-def _score(task: Exam, trainable: Trainable, progress: Progress | None = None) -> Any:
-    from isogloss.training.trained_encoder import TrainedEncoder
-
-    return lambda: task.sample(TrainedEncoder.of(trainable), progress).value()
+def _score(task: Exam, model: Trainee, progress: Progress | None = None) -> Any:
+    return lambda: task.sample(model.encoder(), progress).value()
 
 
 def _fingerprint(settings: TrainingSettings, jobs: Sequence[Job]) -> dict[str, Any]:
@@ -210,65 +212,46 @@ def _fingerprint(settings: TrainingSettings, jobs: Sequence[Job]) -> dict[str, A
 # -- after the last step -----------------------------------------------------------------------------------------------
 
 
-def _copy(trainable: Trainable) -> dict[str, Any]:
-    return {name: value.detach().clone() for name, value in trainable.model.state_dict().items()}
-
-
-def _merge(
-    trainable: Trainable,
-    before: Mapping[str, Any],
-    job: Job,
-    settings: TrainingSettings,
-    notes: list[str],
-    progress: Progress,
-) -> float:
+def _merge(model: Trainee, job: Job, settings: TrainingSettings, notes: list[str], progress: Progress) -> float:
     """Mix the trained weights with the base's where held-out rows say that a mixture is better."""
     from isogloss.training.merging import merge_weighted
 
     if not settings.merge or job.parts.choose is None:
         return 1.0
-    task, after = exam(job.parts, "choose", settings.seed), _copy(trainable)
-    score = _score(task, trainable, progress)
+    before, after = dict(model.start), model.weights()
+    score = _score(exam(job.parts, "choose", settings.seed), model, progress)
     found: dict[float, float] = {}
     for share in SHARES:
-        trainable.model.load_state_dict(merge_weighted([before, after], [1 - share, share]))
+        model.module.load_state_dict(merge_weighted([before, after], [1 - share, share]))
         found[share] = score()
     best = max(found, key=lambda share: (found[share], share))
-    trainable.model.load_state_dict(merge_weighted([before, after], [1 - best, best]))
+    model.module.load_state_dict(merge_weighted([before, after], [1 - best, best]))
     said = ", ".join(f"{share:g}: {value:.3f}" for share, value in found.items())
     notes.append(f"share of the trained weights {best:g}, chosen on {len(job.parts.choose):,} rows ({said})")
     return best
 
 
 def _prove(
-    trainable: Trainable, job: Job, settings: TrainingSettings, progress: Progress
+    model: Trainee, job: Job, settings: TrainingSettings, progress: Progress
 ) -> tuple[Measured | None, Measured]:
     """Measure base and model on the rows that were kept for it, and on the general probe set."""
-    from dataclasses import replace
-
     from isogloss.encoders.names import load_encoder
-    from isogloss.training.trained_encoder import TrainedEncoder
 
-    both = {"base": load_encoder(settings.base), "trained": TrainedEncoder.of(trainable)}
+    both = {"base": load_encoder(settings.base), "trained": model.encoder()}
     own = None
     if job.parts.prove is not None:
-        own = measured(exam(job.parts, "prove", settings.seed), job.data.name, both, model="trained", progress=progress)
-        own = replace(own, name=f"your data: {job.data.name}")
+        task, name = exam(job.parts, "prove", settings.seed), f"your data: {job.data.name}"
+        own = measured(task, name, both, model="trained", progress=progress)
     return own, measured(general_exam(), NAME, both, model="trained", progress=progress)
 
 
 def _write(
-    trainable: Trainable, place: Path, settings: TrainingSettings, jobs: Sequence[Job], results: Sequence[Measured],
+    model: Trainee, place: Path, settings: TrainingSettings, jobs: Sequence[Job], results: Sequence[Measured],
     facts: Mapping[str, Any],
 ) -> Written:  # fmt: skip
-    from isogloss.training.saving import save_trainable
-
-    def save(folder: Path, card: str) -> None:
-        save_trainable(trainable, folder, card=card)
-
     told = "; then ".join(f"{job.objective} on {len(job.parts.train):,} rows of {job.data.name}" for job in jobs)
     how = f"Trained from {settings.base}: {told}. {facts['steps']:,} steps, {facts['seconds']:,} s."
     return write_model(
-        place, save, title=f"{place.name}", base=settings.base, how=how, results=results, settings=settings.to_dict(),
-        facts=facts,
+        place, model.save, title=f"{place.name}", base=settings.base, how=how, results=results,
+        settings=settings.to_dict(), facts=facts,
     )  # fmt: skip

@@ -33,9 +33,9 @@ class StageSettings:
         How long: steps, passes over the rows, or seconds; whichever is given, the first of them in this order. None of
         them: one pass.
     batch_size
-        Rows a step.
+        Rows a step; None for 64 (transformers) or 512 (static models).
     learning_rate
-        Highest rate; None for 2e-5 (transformers) or 5e-3 (static models).
+        Highest rate; None for 2e-5 (transformers) or 1e-3 (static models).
     temperature
         Of in-batch soft-max.
     chunk
@@ -48,7 +48,7 @@ class StageSettings:
     steps: int | None = None
     epochs: float | None = None
     budget: float | None = None
-    batch_size: int = 64
+    batch_size: int | None = None
     learning_rate: float | None = None
     temperature: float = 0.05
     chunk: int = 0
