@@ -22,9 +22,11 @@ CLEARLY = 0.97
 """A model is clearly below another one at this share of its bits."""
 
 
-def counted(texts: Sequence[str], tokenizer: Any, order: int) -> NgramModel:
-    """Return a Kneser-Ney model of the tokens of texts: what counting alone knows of them."""
-    return fit_ngrams(list(token_ids(texts, tokenizer)), tokenizer.get_vocab_size(), order)
+def counted(texts: Sequence[str], tokenizer: Any, longest: int) -> dict[str, NgramModel]:
+    """Return Kneser-Ney models of the tokens of texts by name: what counting alone knows of them."""
+    rows, size = list(token_ids(texts, tokenizer)), tokenizer.get_vocab_size()
+    names = ("unigram", "bigram", "trigram")[:longest]
+    return {name: fit_ngrams(rows, size, order) for order, name in enumerate(names, 1)}
 
 
 def bits(nats: NDArray[np.float64], sizes: NDArray[Any]) -> float:
@@ -40,12 +42,12 @@ def bits(nats: NDArray[np.float64], sizes: NDArray[Any]) -> float:
 
 def admit_causal(model: CausalBase, material: Material) -> Admission:
     """Demand that a causal model foretells held-out text clearly better than pairs of tokens, and sees no future."""
-    texts, passages = held_out(material), learned(material)
+    texts = held_out(material)
     nats, sizes = model.nll(texts)
     measured = {"bits per byte": bits(nats, sizes)}
-    for order, name in ((1, "unigram"), (2, "bigram"), (3, "trigram")):
-        ngrams = counted(passages, model.tokenizer, order)
-        found = [-np.log(ngrams.probabilities(row)).sum() for row in token_ids(texts, model.tokenizer)]
+    tested = token_ids(texts, model.tokenizer)
+    for name, ngrams in counted(learned(material), model.tokenizer, 3).items():
+        found = [-np.log(ngrams.probabilities(row)).sum() for row in tested]
         measured[name] = bits(np.array(found), sizes)
     demands = {
         "bits per byte clearly below the bigram model's": measured["bits per byte"] < CLEARLY * measured["bigram"],
@@ -65,13 +67,12 @@ def _blind_to_the_future(model: CausalBase) -> bool:
 
 def masked_bits(model: MaskedBase, material: Material) -> dict[str, float]:
     """Return bits per byte of the hidden tokens of held-out text: the model's, by pairs of tokens, by single tokens."""
-    texts, passages = held_out(material), learned(material)
+    texts = held_out(material)
     nats, sizes = model.nll(texts)
     measured = {"bits per byte": bits(nats, sizes)}
     rows, _, owners = model.windows(texts)
     hidden = [model.hidden([row], [texts[i]])[1].numpy() != IGNORED for row, i in zip(rows, owners, strict=True)]
-    for order, name in ((1, "unigram"), (2, "bigram")):
-        ngrams = counted(passages, model.tokenizer.tokenizer, order)
+    for name, ngrams in counted(learned(material), model.tokenizer.tokenizer, 2).items():
         pairs = zip(rows, hidden, strict=True)
         found = [-np.log(ngrams.probabilities(row[1:])[at[1:]]).sum() for row, at in pairs]  # [CLS] is no token of text
         measured[name] = bits(np.array(found), sizes)

@@ -10,7 +10,7 @@ from isogloss.training.base_models._plan import BaseModel, Material
 from isogloss.training.base_models._pretraining import pretrain_causal, seeded
 from isogloss.training.base_models._text import DATA, VOCABULARY, byte_pairs, learned
 
-STEPS, RATE = 900, 2e-3
+STEPS, RATE = 600, 2e-3
 
 
 def build(material: Material, seed: int, progress: Progress) -> Pretrained:

@@ -1,4 +1,4 @@
-"""tiny-mlm: a masked language model of four narrow layers, from scratch."""
+"""tiny-mlm: a masked language model of three narrow layers, from scratch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from isogloss.training.base_models._plan import BaseModel, Material
 from isogloss.training.base_models._pretraining import pretrain_masked, seeded
 from isogloss.training.base_models._text import DATA, VOCABULARY, learned, word_pieces
 
-STEPS, RATE = 40, 2e-3
+STEPS, RATE = 600, 1e-3
 
 
 def build(material: Material, seed: int, progress: Progress) -> Pretrained:
@@ -20,7 +20,7 @@ def build(material: Material, seed: int, progress: Progress) -> Pretrained:
     with seeded(seed):
         body = Transformer(
             TransformerConfig(
-                vocabulary=VOCABULARY, width=128, layers=4, heads=4, inner=512, positions=WINDOW, dropout=0.0
+                vocabulary=VOCABULARY, width=128, layers=3, heads=2, inner=512, positions=WINDOW, dropout=0.0
             )
         )
         predictor = masked_predictor(body)
@@ -32,7 +32,7 @@ def build(material: Material, seed: int, progress: Progress) -> Pretrained:
 
 ROW = BaseModel(
     name="tiny-mlm",
-    what="Four layers of width 128 and a masked-language-model head, from scratch",
+    what="Three layers of width 128 and a masked-language-model head, from scratch",
     data=DATA,
     build=build,
     admit=admit_masked,
