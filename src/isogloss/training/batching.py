@@ -127,7 +127,10 @@ class TextBatches:
     def __call__(self, step: int) -> Batch:
         """Return the batch of a step."""
         epoch, place = divmod(step, self.per_epoch)
-        items = self._epoch(epoch)[place]
+        return self.of(self._epoch(epoch)[place])
+
+    def of(self, items: NDArray[np.int64]) -> Batch:
+        """Return the batch of chosen items, by number: for the orders of :mod:`isogloss.training.mixing`."""
         chosen = torch.from_numpy(items)
         return Batch(
             tuple(column.take(items) for column in self._columns),
