@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from isogloss.arrays import Dense, normalise
 from isogloss.corpus.selection import ClusterSheet, Selection, cluster_sheets, select_clusters
 from isogloss.errors import UsageError
-from isogloss.protocols import Encoder, EncodeReport
 from isogloss.seeding import generator
 from isogloss.transforms.kmeans import kmeans
 
@@ -99,8 +98,8 @@ class ClusterFilter:
 
     Attributes
     ----------
-    encoder
-        A dense encoder.
+    encode
+        From texts to their vectors ``(n, d)``, such as ``encoder.encode`` of a dense encoder.
     inspect
         Says of each sheet whether its cluster is kept.
     clusters
@@ -117,12 +116,12 @@ class ClusterFilter:
     >>> from isogloss.encoders.static import bundled_static
     >>> texts = ["heat flows", "heat flow", "0 0 0 1 1", "1 0 1 0 0"]
     >>> digits = lambda sheet: any(character.isalpha() for row in sheet.shown for character in texts[row])
-    >>> made = ClusterFilter(encoder=bundled_static(), inspect=digits, clusters=2).select(texts)
+    >>> made = ClusterFilter(encode=bundled_static().encode, inspect=digits, clusters=2).select(texts)
     >>> made.keep.tolist()
     [True, True, False, False]
     """
 
-    encoder: Encoder
+    encode: Callable[[Sequence[str]], Any]
     inspect: Inspector
     clusters: int = 220
     shown: int = 5
@@ -135,18 +134,15 @@ class ClusterFilter:
         Raises
         ------
         UsageError
-            Where there is no text, or the encoder is not dense.
+            Where there is no text, or there is not one dense vector a text.
         """
         if not len(texts):
             raise UsageError("there is nothing to select from", "no text is given")
-        vectors: Any = self.encoder.encode(list(texts), role="document", report=EncodeReport())
-        if not isinstance(vectors, np.ndarray):
-            raise UsageError("clusters need a dense encoder", f"this one gives {type(vectors).__name__}")
-        return self.select_rows(vectors)
-
-    def select_rows(self, vectors: Dense) -> Selection:
-        """Return what is kept of texts whose vectors are there already."""
-        found = cluster_rows(vectors, min(self.clusters, len(vectors)), seed=self.seed)
-        sheets = cluster_sheets(found.labels, -found.cosines, shown=self.shown)
+        vectors: Any = self.encode(list(texts))
+        if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or len(vectors) != len(texts):
+            found = getattr(vectors, "shape", type(vectors).__name__)
+            raise UsageError("clusters need a dense vector a text", f"{len(texts)} texts give {found}")
+        made = cluster_rows(vectors, min(self.clusters, len(vectors)), seed=self.seed)
+        sheets = cluster_sheets(made.labels, -made.cosines, shown=self.shown)
         dropped = {sheet.cluster for sheet in sheets if not self.inspect(sheet)}
-        return select_clusters(found.labels, found.cosines, dropped, count=self.count, seed=self.seed)
+        return select_clusters(made.labels, made.cosines, dropped, count=self.count, seed=self.seed)

@@ -16,6 +16,7 @@ from isogloss.errors import UsageError
 from isogloss.evaluation.sample import Sample
 from isogloss.protocols import Record
 from isogloss.recipes._language_judge import bits_of_language_model
+from isogloss.recipes._selector_judge import bits_of_selection
 
 TASKS: dict[type, str] = {
     kinds.ScoredPairs: "sts",
@@ -82,6 +83,8 @@ class LabJudge:
         options = dict(self.options)
         if hasattr(artifact, "search") and hasattr(artifact, "score_all"):
             return recall_of_index(artifact, **options)
+        if "pool" in options:
+            return bits_of_selection(artifact, self.data, **options)
         if hasattr(artifact, "nll") and (self.metric == BITS or _is_text(self.data)):
             return bits_of_language_model(artifact, self.data, **options)
         if hasattr(artifact, "encode"):

@@ -55,18 +55,19 @@ def test_many_rows_are_assigned_to_centres_fitted_on_some(monkeypatch):
 
 def test_a_filter_keeps_and_drops_whole_clusters():
     rows, labels = blobs()
+    names = [f"text {i}" for i in range(len(rows))]
     seen = []
 
     def inspect(sheet):
         seen.append(sheet)
         return labels[sheet.nearest[0]] != 2
 
-    made = ClusterFilter(encoder=None, inspect=inspect, clusters=4, shown=3).select_rows(rows)
+    made = ClusterFilter(encode=lambda texts: rows, inspect=inspect, clusters=4, shown=3).select(names)
     assert isinstance(made, Selection)
     assert (made.keep == (labels != 2)).all()
     assert made.counts()["cluster dropped"] == int((labels == 2).sum())
     assert all(len(sheet.nearest) == len(sheet.farthest) == min(3, sheet.size) for sheet in seen)
-    few = ClusterFilter(encoder=None, inspect=inspect, clusters=4, count=9).select_rows(rows)
+    few = ClusterFilter(encode=lambda texts: rows, inspect=inspect, clusters=4, count=9).select(names)
     assert sorted(np.bincount(labels[few.keep], minlength=4).tolist()) == [0, 3, 3, 3]
 
 
@@ -76,7 +77,9 @@ def test_what_cannot_be_clustered_is_said():
         with pytest.raises(UsageError):
             cluster_rows(rows, **settings)
     with pytest.raises(UsageError, match="nothing to select"):
-        ClusterFilter(encoder=None, inspect=lambda sheet: True).select([])
+        ClusterFilter(encode=len, inspect=lambda sheet: True).select([])
+    with pytest.raises(UsageError, match="a dense vector a text"):
+        ClusterFilter(encode=len, inspect=lambda sheet: True).select(["a"])
 
 
 def test_a_made_query_must_find_its_document():

@@ -1,0 +1,1 @@
+"""Systems that choose or clean what others learn from."""

@@ -1,0 +1,1 @@
+"""Systems over sound, images, tables and series."""
