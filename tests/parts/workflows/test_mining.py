@@ -12,6 +12,7 @@ from isogloss.cli.commands import mine as command
 from isogloss.cli.console import Console
 from isogloss.corpus.test_collections.training_pairs import read_training_pairs
 from isogloss.errors import CorpusError, IsoglossError, UsageError
+from isogloss.evaluation.statistics.proportion import share_interval
 from isogloss.mining.rules import Limits
 from isogloss.protocols import Silent
 from isogloss.workflows.mining import MiningRequest, mine, write_mined, write_to_judge
@@ -56,7 +57,8 @@ def test_a_collection_never_gives_a_labelled_right_answer(folder):
     share = found.negatives
     # of fifteen negatives that nobody's label would have stopped, two are right answers and two were judged wrong
     assert (share.total, share.judged, share.right, share.rate) == (15, 4, 2, 0.5)
-    assert share.low < 0.5 < share.high
+    # both right answers and both wrong ones are of the two pairs of one query: one independent trial, not four
+    assert (share.low, share.high) == (share_interval(0.5, 1).low, share_interval(0.5, 1).high)
     assert (share.least, share.most) == (pytest.approx(2 / 15), pytest.approx(13 / 15))
     assert "2 of 4 judged" in found.sentence()
     complete = mine(free(folder, per_query=5, complete=True)).negatives
