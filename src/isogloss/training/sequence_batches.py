@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from isogloss.errors import UsageError
-from isogloss.nn.packing import pack
+from isogloss.nn.fused import half_precision
+from isogloss.nn.packing import Packed, pack
+from isogloss.nn.seq2seq import Seq2Seq
 from isogloss.objectives.contract import Batch
 from isogloss.seeding import generator
 
@@ -89,3 +92,43 @@ def _check(
 def sequence_logits(module: nn.Module, batch: Batch) -> Any:
     """Return the logits ``(T, outputs)`` at the tokens of the second column: a player's forward pass."""
     return module(batch.columns[0], batch.columns[1])
+
+
+class FrozenSources:
+    """Sources whose encoder does not learn: read once, and looked up at every step.
+
+    Parameters
+    ----------
+    encoder
+        From packed tokens to states ``(T, width)``; it is not changed.
+    sources
+        Token ids of each source.
+    batch_size
+        Sources read at once.
+    precision
+        ``bf16`` reads in bfloat16; the states are kept in float32.
+
+    Examples
+    --------
+    >>> table = nn.Embedding(9, 4)
+    >>> frozen = FrozenSources(lambda packed: table(packed.ids), [np.array([3, 4]), np.array([5])])
+    >>> [rows.tolist() for rows in frozen.rows], tuple(frozen.states.shape)
+    ([[0, 1], [2]], (3, 4))
+    """
+
+    def __init__(
+        self, encoder: Callable[[Packed], Tensor], sources: Sequence[Ids], *, batch_size: int = 64,
+        precision: Literal["fp32", "bf16"] = "fp32",
+    ) -> None:  # fmt: skip
+        parts = []
+        with torch.no_grad(), half_precision() if precision == "bf16" else nullcontext():
+            for start in range(0, len(sources), batch_size):
+                parts.append(encoder(pack(list(sources[start : start + batch_size]))).float())
+        self.states = torch.cat(parts)  # (T of all sources, width)
+        ends = np.cumsum([len(one) for one in sources])
+        self.rows: list[Ids] = [np.arange(end - len(one), end) for one, end in zip(sources, ends, strict=True)]
+
+    def logits(self, module: nn.Module, batch: Batch) -> Any:
+        """Return logits ``(T, outputs)`` where the first column holds ``rows``: a player's forward pass."""
+        sources, targets = batch.columns[:2]
+        return cast(Seq2Seq, module).decode(self.states[sources.ids], sources, targets)
