@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isogloss.errors import UsageError
+from isogloss.seeding import generator
 
 _ASCII = re.compile(r"[0-9a-z]+")
+_DROPPED = {code: None for code in (*range(9), 11, 12, *range(14, 32), 127)}
+"""Control characters, which stand between no two words."""
 _ANY = re.compile(r"[^\W_]+")
 NOISE_SLOTS = 1 << 20
 """Entries of the table that noise is drawn from."""
@@ -29,7 +32,7 @@ def plain_words(text: str) -> list[str]:
     ['the', 'cafe', 's', 're', 'opening', 'hours', '大', '熊']
     """
     if text.isascii():
-        return _ASCII.findall(text.lower())
+        return _ASCII.findall(text.lower().translate(_DROPPED))
     return _ANY.findall(_normalizer().normalize_str(text.encode("utf-8", "ignore").decode("utf-8")))
 
 
@@ -127,6 +130,18 @@ def count_words(texts: Iterable[str | Sequence[str]], *, min_count: int = 5, lar
     offsets = np.concatenate([[0], np.cumsum(known)])[np.array(ends)].astype(np.int64)
     names = list(first)
     return WordCorpus(tuple(names[i] for i in kept), counts[kept], ids[known], offsets, len(seen))
+
+
+def shuffled_words(corpus: WordCorpus, seed: int) -> WordCorpus:
+    """Return the corpus with its words in random order over all texts: equal counts, contexts that mean nothing.
+
+    Examples
+    --------
+    >>> corpus = count_words(["a b b a", "a c"], min_count=1)
+    >>> sorted(shuffled_words(corpus, 0).ids.tolist()) == sorted(corpus.ids.tolist())
+    True
+    """
+    return replace(corpus, ids=generator(seed, "shuffled words").permutation(corpus.ids))
 
 
 def _enough(texts: int, distinct: int, read: int, kept: int, min_count: int) -> None:
