@@ -20,6 +20,15 @@ def seeded(seed: int) -> Iterator[None]:
     >>> draw() == draw()
     True
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    # torch.manual_seed notes a stack trace a call for devices that nobody has used yet: a millisecond, and memory
+    state, devices = torch.default_generator.get_state(), torch.cuda.is_initialized()
+    device_states = torch.cuda.get_rng_state_all() if devices else []
+    torch.default_generator.manual_seed(seed)
+    if devices:
+        torch.cuda.manual_seed_all(seed)
+    try:
         yield
+    finally:
+        torch.default_generator.set_state(state)
+        if devices:
+            torch.cuda.set_rng_state_all(device_states)
