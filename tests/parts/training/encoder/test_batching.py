@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,7 +32,7 @@ class Letters:
 def read(packed):
     """The texts of a column."""
     ids, offsets = packed.ids.tolist(), packed.offsets.tolist()
-    return ["".join(map(chr, ids[a:b])) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return ["".join(map(chr, ids[a:b])) for a, b in pairwise(offsets)]
 
 
 def some(count, **options):
