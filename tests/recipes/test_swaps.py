@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isogloss.arrays import CSR, Hits, Ragged
-from isogloss.corpus.examples import Candidates, LabelledTexts, TaggedSentences
+from isogloss.corpus.examples import Candidates, LabelledTexts, TaggedSentences, TextPairs
 from isogloss.corpus.judgements import RankedRun, TestCollection
 from isogloss.encoders.lexical import WordEncoder
 from isogloss.index.exact import Exact
@@ -150,6 +150,15 @@ def test_labels_are_permuted_and_nothing_else():
     assert made.texts == texts.texts
     assert sorted(made.labels) == sorted(texts.labels)
     assert not np.array_equal(made.labels, texts.labels)
+
+
+def test_pairs_get_other_partners():
+    pairs = TextPairs([f"q{i}" for i in range(30)], [f"p{i}" for i in range(30)], [])
+    made, count = shuffled_labels(pairs, 1)
+    assert count == 30
+    assert made.queries == pairs.queries
+    assert sorted(made.positives) == sorted(pairs.positives)
+    assert sum(a == b for a, b in zip(made.positives, pairs.positives, strict=True)) < 6
 
 
 def test_judgements_go_to_other_questions():

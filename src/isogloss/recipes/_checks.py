@@ -188,8 +188,9 @@ def role_hashes(lab: Lab) -> dict[str, dict[str, str]]:
     found = {}
     for role, name in sorted(lab.roles.items()):
         shown = Path(name).name if "/" in name else name
-        if name in base_model_names():
-            found[role] = {"name": shown, "hash": base_model_key(name)}
+        seeds = [lab.models[key].identity for key in sorted(lab.models) if key.startswith(f"{name}@")]
+        if seeds:
+            found[role] = {"name": shown, "hash": hashlib.sha256(" ".join(seeds).encode()).hexdigest()}
         elif name in lab.opened:
             found[role] = {"name": shown, "hash": lab.opened[name].digest()}
         elif name in lab.models:

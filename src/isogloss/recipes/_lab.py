@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from isogloss.corpus.examples import Splits
+from isogloss.corpus.examples import Splits, TextPairs
 from isogloss.errors import UsageError
 from isogloss.protocols import Progress, Silent
 from isogloss.recipes import _worlds as worlds
@@ -98,7 +98,7 @@ class Lab:
         role_data = self._open(role)
         examples = role_data.part(part)
         # whatever a check names beside the part that it is judged on, it learns or chooses from
-        fitting = part is not None and part != role_data.judged
+        fitting = part is not None and (part != role_data.judged or isinstance(examples, TextPairs))
         if self.swap is not None and (self.swap == "labels" or (self.swap == "shuffled" and fitting)):
             examples, count = shuffled_labels(examples, self.first_seed)
             self.shuffles[self.swap] = self.shuffles.get(self.swap, 0) + count

@@ -309,7 +309,7 @@ def _flat_array(output: NDArray[Any]) -> NDArray[Any]:
 
 
 def shuffled_labels(examples: Any, seed: int) -> tuple[Any, int]:
-    """Return the examples with their labels (scores, judgements, translations) permuted, and how many were.
+    """Return the examples with their labels (scores, judgements, translations, partners) permuted, and how many were.
 
     Examples
     --------
@@ -320,7 +320,7 @@ def shuffled_labels(examples: Any, seed: int) -> tuple[Any, int]:
         return _shuffled_judgements(examples, seed)
     if isinstance(examples, list) and examples and isinstance(examples[0], dict):
         return _shuffled_rows(examples, seed)
-    for name in ("scores", "labels", "targets", "target", "grades", "tags"):
+    for name in ("scores", "labels", "targets", "target", "grades", "tags", "positives"):
         values = getattr(examples, name, None)
         if values is not None and dataclasses.is_dataclass(examples) and not isinstance(examples, type):
             return dataclasses.replace(examples, **{name: _permuted(values, seed)}), len(values)

@@ -113,7 +113,7 @@ class CausalReader(nn.Module):
 class CausalEncoder(EncoderSurface):
     """An encoder that reads a causal language model.
 
-    Li and others 2024, "LLMs are Also Effective Embedding Models: An In-depth Overview"
+    Tao et al. 2024, "LLMs are Also Effective Embedding Models: An In-depth Overview"
     (https://arxiv.org/abs/2412.12591) lists these readings.
 
     Parameters

@@ -63,8 +63,9 @@ def masked_predictor(body: nn.Module) -> TokenPredictor:
 
 
 def causal_predictor(body: nn.Module) -> TokenPredictor:
-    """Return a body with the tied head of a causal language model."""
-    return TokenPredictor(body, CausalHead(body.config.width))  # type: ignore[union-attr, arg-type]
+    """Return a body with the tied head of a causal language model, with a bias for each token."""
+    config: TransformerConfig = body.config  # type: ignore[assignment]
+    return TokenPredictor(body, CausalHead(config.width, bias=config.vocabulary))
 
 
 def _shape(folder: Path) -> Mapping[str, Any]:

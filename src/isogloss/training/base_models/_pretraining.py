@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from isogloss.arrays import Ragged
 from isogloss.nn.heads import TokenPredictor
 from isogloss.objectives.causal import CausalLanguageModelling
 from isogloss.objectives.masked import MaskedLanguageModelling
@@ -28,7 +33,7 @@ HIDDEN = 0.3
 
 def pretrain_masked(
     predictor: TokenPredictor, tokenizer: Any, texts: Sequence[str], *, steps: int, rate: float, window: int,
-    seed: int, progress: Progress,
+    seed: int, progress: Progress, objective: Any = None,
 ) -> None:  # fmt: skip
     """Train a body and its head on hidden tokens, in place.
 
@@ -44,11 +49,14 @@ def pretrain_masked(
         Of order, hiding and dropout.
     progress
         Told about every step.
+    objective
+        Masked language modelling where None.
     """
     around = tokenizer.encode("").ids
     rows = sentences(token_ids(texts, tokenizer), window, before=around[:1], after=around[1:])
+    _begin_with_frequencies(predictor, rows)
     batches = MaskedBatches(rows, hiding(tokenizer, share=HIDDEN), batch_size=BATCH, seed=derive(seed, "batches"))
-    _train(predictor, batches, MaskedLanguageModelling(), steps, rate, seed, progress)
+    _train(predictor, batches, objective or MaskedLanguageModelling(), steps, rate, seed, progress)
 
 
 def pretrain_causal(
@@ -58,8 +66,17 @@ def pretrain_causal(
     """Train a body and its head on next tokens, in place; parameters as for :func:`pretrain_masked`."""
     ends = [tokenizer.token_to_id(name) for name in ("<s>", "</s>")]
     rows = sentences(token_ids(texts, tokenizer), window, before=ends[:1], after=ends[1:])
+    _begin_with_frequencies(predictor, rows)
     batches = CausalBatches(rows, batch_size=BATCH, seed=derive(seed, "batches"))
     _train(predictor, batches, CausalLanguageModelling(), steps, rate, seed, progress)
+
+
+def _begin_with_frequencies(predictor: TokenPredictor, rows: Ragged) -> None:
+    """Set the head's bias to the log of each token's share, which a new model would spend its first steps on."""
+    bias: Tensor = predictor.head.bias  # type: ignore[assignment]
+    shares = np.bincount(rows.values, minlength=len(bias)) + 1.0
+    with torch.no_grad():
+        bias.copy_(torch.from_numpy(np.log(shares / shares.sum())))  # (vocabulary,)
 
 
 def _train(

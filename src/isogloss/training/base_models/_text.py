@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,8 +21,11 @@ LONGEST = 400
 TESTED = 100
 """Passages of the held-out text that a model is admitted by."""
 VOCABULARY = 2048
-"""Of own tokenizers. A tied head over the 30,522 rows of MiniLM's table would take nine tenths of a tiny model's weights
-and of its time, most of it for words that a million tokens show too rarely to be learned; over 8,192 rows still half."""
+"""Of own tokenizers. A tied head over the 30,522 rows of MiniLM's table would take nine tenths of a tiny model's
+weights and of its time, most of it for words that a million tokens show too rarely to be learned; over 8,192 rows still
+half of both."""
+COMMON = 30
+"""How often a character must stand in the text to be a token; the others are unknown."""
 
 
 def passages(texts: Sequence[str]) -> list[str]:
@@ -63,13 +67,20 @@ def word_pieces(texts: Sequence[str], size: int = VOCABULARY) -> Any:
     """Return a lower-casing WordPiece tokenizer with BERT's marks, trained on texts."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    learner, tokenizer = (Tokenizer(models.WordPiece(unk_token="[UNK]")) for _ in range(2))
+    for one in (learner, tokenizer):
+        one.normalizer = normalizers.BertNormalizer(lowercase=True)
+        one.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=marks, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
-    pieces = sorted(set(tokenizer.get_vocab()) - set(marks))  # the trainer numbers pieces in no fixed order
+    counts = Counter(char for text in texts for char in learner.normalizer.normalize_str(text) if not char.isspace())
+    letters = sorted(char for char, count in counts.items() if count >= COMMON)
+    # the trainer breaks ties by numbers, and numbers what it meets in no fixed order: so characters come first
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size, special_tokens=[*marks, *(f"##{char}" for char in letters)], initial_alphabet=letters,
+        limit_alphabet=len(letters), show_progress=False,
+    )  # fmt: skip
+    learner.train_from_iterator(texts, trainer)
+    pieces = sorted(set(learner.get_vocab()) - set(marks))
     numbers = {piece: number for number, piece in enumerate([*marks, *pieces])}
     tokenizer.model = models.WordPiece(numbers, unk_token="[UNK]")
     tokenizer.decoder = decoders.WordPiece()
