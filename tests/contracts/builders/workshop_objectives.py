@@ -26,6 +26,7 @@ from isogloss.objectives.combined import Combined
 from isogloss.objectives.contract import Batch
 from isogloss.objectives.queue import MomentumQueue
 from isogloss.objectives.sentence_transformers import FromSentenceTransformers
+from isogloss.objectives.translation import Translations, UnpairedTranslation
 
 objectives: dict[str, ObjectivePart] = {}
 
@@ -163,6 +164,21 @@ def layers(items: int, seed: int) -> tuple[Any, Any]:
     return {3: second, 6: first}, batch
 
 
+def translated(items: int, seed: int) -> tuple[Any, Any]:
+    """Images that are near their vectors, and scores of three critics."""
+    first, second = draw(seed, items, 8), draw(seed + 1, items, 8)
+    near = [leaves(*(one + 0.1 * draw(seed + k, items, 8) for one in (first, second))) for k in (2, 3, 4)]
+    scores = leaves(*(1 + 0.1 * draw(seed + k, items) for k in (5, 6, 7)))
+    made = (near[0][1], near[0][0])
+    return Translations((first, second), made, near[1], near[2], scores), Batch((first, second))
+
+
+def mistaken(outputs: Any, batch: Any) -> tuple[Any, Any]:
+    """Give each item what was made of the next one."""
+    images = {name: tuple(one.roll(1, 0) for one in getattr(outputs, name)) for name in ("made", "rebuilt", "returned")}
+    return outputs._replace(**images), batch
+
+
 def filled() -> Any:
     queue = MomentumQueue(size=4, width=8)
     queue.push(draw(77, 4, 8).float())
@@ -270,6 +286,7 @@ built: dict[str, tuple[Any, ...]] = {
         lambda: adversarial.DiscriminatorLoss(game="nonsaturating", penalty=1.0), scores(3), swap
     ),
     "adversarial.GeneratorLoss": (adversarial.GeneratorLoss, scores(2), None, NO_PAIRS),
+    "translation.UnpairedTranslation": (UnpairedTranslation, translated, mistaken),
     "preference.DirectPreference": (preference.DirectPreference, scores(4), swap),
     "preference.DirectPreference squared": (
         lambda: preference.DirectPreference(kind="squared"), scores(4), swap

@@ -10,7 +10,16 @@ from contract_parts import ObjectivePart
 
 from isogloss.nn.packing import pack
 from isogloss.nn.replaced_tokens import Replacements
-from isogloss.objectives import balanced, causal, masked, replaced_token, sequence
+from isogloss.objectives import (
+    balanced,
+    causal,
+    class_prediction,
+    masked,
+    reconstruction,
+    replaced_token,
+    sequence,
+    span,
+)
 from isogloss.objectives.contract import Batch
 
 WORDS = 7
@@ -65,6 +74,19 @@ def routed(items: int, seed: int) -> tuple[Any, Any]:
     return (outputs, [routing.softmax(1).requires_grad_()]), batch
 
 
+def classed(items: int, seed: int) -> tuple[Any, Any]:
+    """Logits that prefer each text's class."""
+    labels = torch.arange(items) % WORDS
+    return logits(labels, seed), Batch((texts(items, seed),), labels)
+
+
+def edged(items: int, seed: int) -> tuple[Any, Any]:
+    """Logits of the words themselves and from their spans' edges; every third span is cut."""
+    own, batch = judged(items, seed)
+    targets = batch.extra["targets"].ids
+    return (own, logits(targets, seed + 1), torch.arange(len(targets)) % 3 > 0), batch
+
+
 def replaced(items: int, seed: int) -> tuple[Any, Any]:
     """One round of the game; the discriminator prefers what is true."""
     outputs, batch = judged(items, seed)
@@ -97,6 +119,9 @@ objectives = {
     "objectives.sequence.RelevanceToken": _part(
         lambda: sequence.RelevanceToken(true=2, false=1), relevant, weighted=True
     ),
+    "objectives.class_prediction.ClassPrediction": _part(class_prediction.ClassPrediction, classed, weighted=True),
+    "objectives.reconstruction.BottleneckReconstruction": _part(reconstruction.BottleneckReconstruction, judged),
+    "objectives.span.SpanBoundary": _part(span.SpanBoundary, edged),
     "objectives.replaced_token.ReplacedTokenDetection": ObjectivePart(
         replaced_token.ReplacedTokenDetection, replaced, flip, opted_out={**NOT_ITEMS, **SINGLE}
     ),
