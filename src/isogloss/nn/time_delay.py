@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from isogloss.errors import UsageError
 
@@ -70,10 +71,9 @@ class TimeDelayNetwork(nn.Module):
         if any(kernel % 2 == 0 for kernel, _ in layers):
             raise UsageError("a kernel cannot be centred", f"kernels {[kernel for kernel, _ in layers]}", "odd ones")
         sizes = [bands, *[width] * len(layers)]
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(sizes[i], width, kernel, dilation=dilation, padding=dilation * (kernel // 2))
-            for i, (kernel, dilation) in enumerate(layers)
-        )
+        self.layers = tuple(layers)
+        # a convolution as a product with the frames side by side: half the time of a dilated one on a processor
+        self.delays = nn.ModuleList(nn.Linear(sizes[i] * kernel, width) for i, (kernel, _) in enumerate(layers))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in layers)
         self.embedding = nn.Linear(2 * width, dimensions)
         self.classes = nn.Linear(dimensions, classes)
@@ -83,9 +83,13 @@ class TimeDelayNetwork(nn.Module):
         counted = frames.new_full((len(frames),), frames.shape[1], dtype=torch.long) if lengths is None else lengths
         inside = (torch.arange(frames.shape[1], device=frames.device) < counted[:, None])[:, :, None]  # (n, t, 1)
         x = frames * inside  # (n, t, bands)
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            seen = convolution(x.transpose(1, 2)).transpose(1, 2)  # (n, t, width)
-            x = norm(torch.relu(seen)) * inside  # (n, t, width)
+        for (kernel, dilation), delay, norm in zip(self.layers, self.delays, self.norms, strict=True):
+            reach = dilation * (kernel // 2)
+            padded = functional.pad(x, (0, 0, reach, reach))  # (n, t + 2 reach, width)
+            seen = [
+                padded[:, i * dilation : i * dilation + x.shape[1]] for i in range(kernel)
+            ]  # kernel of (n, t, width)
+            x = norm(torch.relu(delay(torch.cat(seen, 2)))) * inside  # (n, t, width)
         return self.embedding(statistics_pooling(x, counted))  # type: ignore[no-any-return]  # (n, dimensions)
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:

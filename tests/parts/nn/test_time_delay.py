@@ -30,18 +30,15 @@ def test_pooling_by_hand():
     torch.testing.assert_close(found, torch.tensor([[2.0, 2.0, 1.0, 0.0], [5.0, 0.0, 0.0, 0.0]]), atol=2e-4, rtol=0)
 
 
-def test_as_convolutions_written_out(network):
+def test_as_dilated_convolutions(network):
     x = frames(2, 20)
-    state = x
+    state = x.transpose(1, 2)  # (n, bands, t)
     for i, (kernel, dilation) in enumerate(((5, 1), (3, 2), (3, 3), (1, 1))):
-        layer = network.convolutions[i]
-        padded = functional.pad(state, (0, 0, dilation * (kernel // 2), dilation * (kernel // 2)))
-        made = []
-        for t in range(20):
-            window = torch.stack([padded[:, t + k * dilation] for k in range(kernel)], 2)  # (n, bands, kernel)
-            made.append(torch.einsum("nbk,wbk->nw", window, layer.weight) + layer.bias)
-        state = network.norms[i](torch.relu(torch.stack(made, 1)))
-    pooled = torch.cat([state.mean(1), state.var(1, unbiased=False).add(1e-8).sqrt()], 1)
+        layer = network.delays[i]
+        weight = layer.weight.view(6, kernel, -1).transpose(1, 2)  # (width, bands, kernel)
+        made = functional.conv1d(state, weight, layer.bias, padding=dilation * (kernel // 2), dilation=dilation)
+        state = network.norms[i](torch.relu(made).transpose(1, 2)).transpose(1, 2)
+    pooled = torch.cat([state.mean(2), state.var(2, unbiased=False).add(1e-8).sqrt()], 1)
     torch.testing.assert_close(network.embed(x), network.embedding(pooled), atol=1e-5, rtol=1e-5)
 
 
