@@ -16,6 +16,15 @@ WIRING = ("_lab", "_card", "_run", "_worlds")
 """Files of the Lab that a recipe may import; everything else under ``recipes`` is another recipe or the Lab's own."""
 
 
+FORBIDDEN_CALLS = (
+    "open", "read_text", "read_bytes", "write_text", "write_bytes", "loadtxt", "genfromtxt", "savez", "urlopen",
+    "backward", "zero_grad", "setattr",
+)  # fmt: skip
+"""Files, gradients and changed modules are a part's business."""
+MACHINES = ("isogloss.training.loop", "isogloss.training.moving")
+"""The training loop: a recipe names a part that runs it."""
+
+
 class Recipe:
     """One recipe file: path, text, tree."""
 
@@ -79,20 +88,22 @@ def machinery(recipe):
     for node in recipe.nodes:
         called = node.func if isinstance(node, ast.Call) else None
         name = getattr(called, "id", getattr(called, "attr", ""))
-        if name in ("open", "backward", "read_text", "read_bytes", "write_text"):
+        if name in FORBIDDEN_CALLS:
             found.append(f"{name}( in line {node.lineno}")
-        if isinstance(node, ast.For | ast.While) and _over_batches(node):
+        if isinstance(node, ast.While):
+            found.append(f"while in line {node.lineno}")
+        if isinstance(node, ast.For | ast.AsyncFor) and _over_batches(node):
             found.append(f"a loop over batches in line {node.lineno}")
     return found
 
 
 def _over_batches(loop):
-    head = ast.unparse(loop.target) + ast.unparse(loop.iter) if isinstance(loop, ast.For) else ast.unparse(loop.test)
-    return bool(re.search(r"batch|epoch|step", head))
+    return bool(re.search(r"batch|epoch|step", ast.unparse(loop.target) + ast.unparse(loop.iter)))
 
 
 def imports(recipe):
     found = [name for name in recipe.imports if name.split(".")[0] in ("torch", "transformers", "sklearn")]
+    found += [name for name in recipe.imports if name.startswith(MACHINES)]
     for name in recipe.imports:
         inside = name.startswith((".", "isogloss.recipes"))
         if inside and not any(f".{wiring}." in f".{name}." for wiring in WIRING):
@@ -177,10 +188,14 @@ def test_a_slug_with_a_leading_digit_has_a_name(tmp_path):
         (place, "a-family", "b-family"),
         (docstring, "(Doe et al., 2020)", ""),
         (docstring, '"""A good', '"""It adds.\n\nA good'),
+        (machinery, "return x + 1", "[x.write_bytes(b'') for x in 'a']"),
         (machinery, "_HIDDEN = 1", "class Trick:\n    pass"),
         (machinery, "return x + 1", "return open('x')"),
         (machinery, "return x + 1", "for batch in range(3):\n        pass"),
         (machinery, "return x + 1", "loss.backward()"),
+        (machinery, "return x + 1", "while x:\n        x -= 1"),
+        (machinery, "return x + 1", "setattr(x, 'a', 1)"),
+        (imports, "_HIDDEN = 1", "from isogloss.training.loop import train as _train"),
         (imports, "_HIDDEN = 1", "import torch"),
         (imports, "_HIDDEN = 1", "def _f() -> None:\n    from torch import nn"),
         (imports, "_HIDDEN = 1", "from isogloss.recipes.a_family.other import make as _make"),
