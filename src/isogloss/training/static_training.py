@@ -15,7 +15,7 @@ from isogloss.nn.static import StaticModel
 from isogloss.objectives.contract import Objective
 from isogloss.protocols import Progress
 from isogloss.seeding import generator
-from isogloss.training.batching import TextBatches
+from isogloss.training.batching import Ints, TextBatches
 from isogloss.training.fine_tuning import encode_together
 from isogloss.training.loop import train
 from isogloss.training.row_adam import RowAdam
@@ -66,10 +66,17 @@ class PieceTokens:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Return the ids of each text."""
+        ids, lengths, full = self.flat(texts)
+        return Tokens(np.split(ids, np.cumsum(lengths)[:-1]), full, [])
+
+    def flat(self, texts: Sequence[str]) -> tuple[Ints, Ints, Ints]:
+        """Return the ids of all texts end to end, and how many each has."""
         found = self.pieces.ids(texts)
-        parts = np.split(found.values.astype(np.int64), found.offsets[1:-1])
-        kept = [part[part != self.skip] for part in parts] if self.skip >= 0 else parts
-        return Tokens(kept, np.array([len(part) for part in kept], np.int64), [])
+        ids, offsets = found.values.astype(np.int64), found.offsets
+        if self.skip >= 0:
+            kept = ids != self.skip
+            ids, offsets = ids[kept], np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])[offsets]
+        return ids, np.diff(offsets), np.diff(offsets)
 
 
 def train_static(
@@ -133,7 +140,7 @@ def train_static(
     )  # fmt: skip
     steps = max(1, round(epochs * batches.per_epoch)) if epochs is not None else steps
     train(Stage(batches=batches, players=[player], steps=steps, name="static training"), seed=seed, progress=progress)
-    rows = model.table.weight.detach().numpy().copy()
+    rows = model.table.weight.detach().numpy()
     vectors = TokenVectors(rows, np.ones(len(rows), np.float32))
     return StaticEncoder(
         base.pieces, vectors, finish=base.finish, skip_unknown=base.skip_unknown, name=f"{base.name}-trained",
@@ -150,8 +157,10 @@ def new_static(pieces: WordPiece | TokenizerPieces, dimensions: int, *, seed: in
 
 def table(encoder: StaticEncoder) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Return what each token adds to a sum, ``(V, d)`` float32: rows times weights."""
-    vectors = encoder.vectors
-    return np.asarray(vectors.rows.astype(np.float32) * vectors.weights[:, None], np.float32)
+    rows = encoder.vectors.rows.astype(np.float32)  # a copy, whatever the type
+    if not (encoder.vectors.weights == 1).all():
+        rows *= encoder.vectors.weights[:, None]
+    return rows
 
 
 def sparse_adam(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
