@@ -207,6 +207,12 @@ class Backbone(nn.Module):
         super().__init__()
         self.embeddings, self.layers = embeddings, nn.ModuleList(layers)
 
+    @property
+    def table(self) -> Tensor:
+        """The token table, ``(vocabulary, width)``."""
+        word: nn.Embedding = self.embeddings.word  # type: ignore[assignment]
+        return word.weight
+
     def forward(self, packed: Packed) -> Tensor:
         """Return states ``(T, width)``."""
         x: Tensor = self.embeddings(packed)  # (T, width)
