@@ -134,14 +134,14 @@ class Found:
         if not share.total:
             return "there is no negative: the rules reject every candidate"
         if share.rate is not None:
-            said = f"{share.right:,} of {share.judged:,} judged negatives are right answers: {share.rate:.1%}"
+            said = f"{share.right:,} of {share.judged:,} judged negatives are right answers: {percent(share.rate)}"
             whole = f"{said} (95 % interval {share.low:.1%} to {share.high:.1%}; {self.basis})"
             if share.judged < share.total:
                 whole += f"; for certain between {share.least:.1%} and {share.most:.1%} of all {share.total:,}"
             return whole
         if share.right:
             return (
-                f"at least {share.least:.1%} of the negatives would be right answers, had nobody labelled them "
+                f"at least {percent(share.least)} of the negatives would be right answers, had nobody labelled them "
                 f"({share.right:,} of {share.total:,}; these are taken out); how many of the other "
                 f"{share.total - share.right:,} are is not known ({self.basis})"
             )
@@ -290,6 +290,17 @@ def _shares(
     if request.complete:
         return "whatever is not labelled counts as wrong", [_share(one, asked) for one in found]
     return material.labels or "nobody has labelled other documents", [_share(one, asked, known) for one in found]
+
+
+def percent(share: float) -> str:
+    """Return a share in words, small ones with a digit more.
+
+    Examples
+    --------
+    >>> percent(0.333), percent(0.0002)
+    ('33.3%', '0.02%')
+    """
+    return f"{share:.2%}" if 0 < share < 0.01 else f"{share:.1%}"
 
 
 def _share(one: Judged, asked: NDArray[np.int64], known: bool = True) -> Share:
