@@ -24,8 +24,8 @@ import numpy as np
 from surroundings import machine
 from training import pairs, trainer
 
-STEPS, BATCH, RATE, LENGTH, HELD_OUT = 12, 64, 1e-4, 64, 600
-ARMS = ("st-fp32", "st-bf16", "isogloss-fp32", "isogloss-bf16")
+STEPS, BATCH, RATE, LENGTH, HELD_OUT = 8, 64, 1e-4, 48, 600
+ARMS = ("st-fp32", "st-bf16", "isogloss-bf16")
 
 
 def small_model(folder: Path) -> Path:

@@ -97,7 +97,9 @@ def linears(x: Tensor, modules: Sequence[nn.Module]) -> Tensor:
     kinds (adapters) run as they are.
     """
     cache = _half.get()
-    plain = all(type(module) is nn.Linear and not module._forward_hooks for module in modules)
+    plain = all(
+        type(module) is nn.Linear and not module._forward_hooks and not module._forward_pre_hooks for module in modules
+    )
     if cache is None or not plain:
         found = [module(x) for module in modules]
         return found[0] if len(found) == 1 else torch.cat(found, dim=-1)

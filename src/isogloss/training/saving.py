@@ -102,8 +102,9 @@ def write_aside(folder: Path, write: Callable[[Path], None]) -> Path:
 
 def _write(trainable: Trainable, folder: Path, card: str) -> None:
     plan, model = trainable.plan, trainable.model
-    _weights(trainable, folder / "model.safetensors")
     _json(folder / "config.json", _config(trainable))
+    _weights(trainable, folder / "model.safetensors")
+    shutil.copymode(folder / "config.json", folder / "model.safetensors")  # else only its owner could read it
     _tokenizer(trainable, folder)
     steps = _steps(model, folder)
     _json(folder / "modules.json", [

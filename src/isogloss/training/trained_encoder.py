@@ -116,9 +116,9 @@ class TrainedEncoder(TransformerEncoder):
         found: list[Dense] = [np.zeros((0, len(layers), self.model.transformer.config.width), np.float32)] * len(texts)
         with _evaluating(self.model):
             for batch in length_batches(lengths, TOKEN_BUDGET):
-                packed = pack([tokens.ids[i] for i in batch])
+                packed = pack([tokens.ids[i] for i in batch]).to(self._device)
                 stacked = torch.stack(self.model.transformer.states(packed, layers), dim=1)  # (T, layers, d)
-                parts = stacked.float().numpy()
+                parts = stacked.float().cpu().numpy()
                 for row, i in enumerate(batch):
                     found[i] = parts[int(packed.offsets[row]) : int(packed.offsets[row + 1])]
         if not texts:
@@ -131,7 +131,12 @@ class TrainedEncoder(TransformerEncoder):
         self, ids: list[NDArray[np.int64]], lengths: NDArray[np.int64], skip: int, batch: NDArray[np.int64]
     ) -> Dense:
         with _evaluating(self.model):
-            return np.asarray(self.model(pack([ids[i] for i in batch]), skip=skip).numpy(), np.float32)
+            packed = pack([ids[i] for i in batch]).to(self._device)
+            return np.asarray(self.model(packed, skip=skip).cpu().numpy(), np.float32)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
 
     def _charge(self, texts: int, width: int) -> None:
         config = self.model.transformer.config
