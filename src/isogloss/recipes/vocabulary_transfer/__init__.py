@@ -1,0 +1,1 @@
+"""Systems that give a model another vocabulary."""
