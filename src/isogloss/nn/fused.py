@@ -281,7 +281,7 @@ class _Attention(Function):
                 bits, kept = keep_bits(weights, share)
                 used = _masked(weights, bits)
             seen = (used @ v).mul_(1 / kept)  # (n, heads, L, d)
-            _scatter(out, seen.transpose(1, 2).reshape(-1, width), bucket)
+            out.index_copy_(0, *_real(seen.transpose(1, 2).reshape(-1, width), bucket))
             saved += [q, k, v, weights, bits]
         ctx.save_for_backward(*saved)
         ctx.chosen, ctx.heads, ctx.kept, ctx.share, ctx.shape = chosen, heads, kept, share, qkv.shape
@@ -306,7 +306,7 @@ class _Attention(Function):
             to_k = to_scores.transpose(2, 3) @ q
             joined = torch.stack([to_q, to_k, to_v])  # (3, n, heads, L, d)
             flat = joined.permute(1, 3, 0, 2, 4).reshape(-1, 3 * width)  # (n * L, 3 * width)
-            _scatter(to_qkv, flat, bucket)
+            to_qkv.index_copy_(0, *_real(flat, bucket))
         return to_qkv, None, None, None
 
 
@@ -326,22 +326,25 @@ def _without_padding(x: Tensor, bucket: Bucket) -> Tensor:
     return x * inside.view(bucket.texts, 1, bucket.longest, 1)
 
 
-def _scatter(out: Tensor, values: Tensor, bucket: Bucket) -> None:
-    """Put the rows of a bucket ``(n * L, d)`` to their tokens in ``out``, padding left away."""
+def _real(values: Tensor, bucket: Bucket) -> tuple[Tensor, Tensor]:
+    """Return which tokens the rows ``(n * L, d)`` of a bucket are, and the rows, padding left away."""
     if bucket.real is None:
-        out.index_copy_(0, bucket.rows, values)
-    else:
-        out.index_copy_(0, bucket.rows[bucket.real], values.index_select(0, bucket.real))
+        return bucket.rows, values
+    return bucket.rows[bucket.real], values.index_select(0, bucket.real)
+
+
+_LONG = 128
+"""Tokens from which torch's own kernel, which keeps no attention weights, is worth its slower soft-max."""
 
 
 def _look(qkv: Tensor, chosen: list[Bucket], heads: int) -> Tensor:
-    """Attend without a gradient: torch's own kernel keeps no weights."""
+    """Attend by torch's own kernel."""
     out = qkv.new_empty(len(qkv), qkv.shape[1] // 3)  # (T, width)
     for bucket in chosen:
         q, k, v = _split(qkv, bucket, heads)
         mask = None if bucket.hidden is None else ~bucket.hidden
         seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (n, heads, L, d)
-        _scatter(out, seen.transpose(1, 2).reshape(-1, out.shape[1]), bucket)
+        out = out.index_copy(0, *_real(seen.transpose(1, 2).reshape(-1, out.shape[1]), bucket))
     return out
 
 
@@ -360,7 +363,8 @@ def attend(qkv: Tensor, chosen: list[Bucket], heads: int, share: float = 0.0) ->
         Of the attention weights that are dropped.
     """
     with torch.autocast(qkv.device.type, enabled=False):
-        if not share and not (torch.is_grad_enabled() and qkv.requires_grad):
+        learning = torch.is_grad_enabled() and qkv.requires_grad
+        if not share and (not learning or any(bucket.longest > _LONG for bucket in chosen)):
             return _look(qkv, chosen, heads)
         out: Tensor = _Attention.apply(qkv, chosen, heads, share)  # type: ignore[no-untyped-call]
     return out
