@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from isogloss.errors import ModelError
 from isogloss.nn.seq2seq import Seq2Seq, Seq2SeqConfig
 from isogloss.nn.transformer import TransformerConfig
+from isogloss.seeding import derive
+from isogloss.training.models import Trainable
+from isogloss.training.randomness import seeded
 from isogloss.vocabulary.wordpiece import WordPiece
 
 FORMAT = "isogloss-seq2seq 1"
@@ -37,6 +40,37 @@ class TextToText:
 
     model: Seq2Seq
     pieces: WordPiece
+
+    @classmethod
+    def over(cls, trainable: Trainable, *, layers: int = 1, positions: int = 32, seed: int = 0) -> TextToText:
+        """Put a new decoder behind the encoder of a trained model, which is copied and frozen.
+
+        Parameters
+        ----------
+        trainable
+            Whose transformer reads and whose token table is the decoder's.
+        layers, positions
+            Of the decoder.
+        seed
+            Of its first weights.
+
+        Raises
+        ------
+        ModelError
+            Where the model has no vocabulary file of BERT's kind.
+        """
+        if trainable.source is None:
+            raise ModelError("the model has no vocabulary", "it was made in memory", "load it from a folder")
+        pieces, encoder = WordPiece.load(trainable.source), trainable.model.transformer
+        config = Seq2SeqConfig(
+            encoder=replace(encoder.config, dropout=0.0), layers=layers, positions=positions,
+            start=pieces.numbers["[CLS]"], end=pieces.numbers["[SEP]"],
+        )  # fmt: skip
+        with seeded(derive(seed, "decoder")):
+            model = Seq2Seq(config)
+        model.encoder.load_state_dict(encoder.state_dict())
+        model.encoder.requires_grad_(False)
+        return cls(model.eval(), pieces)
 
     @property
     def parameters(self) -> int:
