@@ -156,7 +156,8 @@ def move(
         if _moves(seat, norm, batches[0].size):
             _step(seat, norm, scale, rate)
     finally:
-        seat.optimiser.zero_grad(set_to_none=True)
+        for parameter in seat.parameters.values():
+            parameter.grad = None
     return Move(loss, norm, sum(batch.size for batch in batches), found[-1].parts)
 
 

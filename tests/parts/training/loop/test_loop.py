@@ -149,14 +149,14 @@ def test_the_average_is_what_is_evaluated_and_what_remains(world):
     stage = world.make_stage(ema=0.9)
     module = stage.players[0].module
     weight = module.transformer.embeddings.word.weight
-    stage.evaluation = Evaluation(score=lambda: seen.append((float(weight[0, 0]), module.training)) or 0.0, every=4)
+    stage.evaluation = Evaluation(score=lambda: seen.append((weight[0, 0].item(), module.training)) or 0.0, every=4)
     stage.evaluation = Evaluation(score=stage.evaluation.score, every=4, keep_best=False)
     train(stage, seed=0)
     assert [training for _, training in seen] == [False] * 4
     plain = world.make_stage()
     train(plain, seed=0)
-    live = float(plain.players[0].module.transformer.embeddings.word.weight[0, 0])
-    assert seen[-1][0] == float(weight[0, 0]) != live
+    live = plain.players[0].module.transformer.embeddings.word.weight[0, 0].item()
+    assert seen[-1][0] == weight[0, 0].item() != live
     assert abs(seen[-1][0] - seen[0][0]) < abs(live - seen[0][0])
     assert not module.training
 
@@ -230,7 +230,7 @@ def test_a_learned_objective_moves_too(world):
 
     objective = Learned()
     train(world.make_stage(objective=objective), seed=0)
-    assert float(objective.scale) != 1.0
+    assert objective.scale.item() != 1.0
 
 
 def test_progress_is_in_items(world):
