@@ -231,23 +231,24 @@ def seat_tensors(table: list[Seat]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for seat in table:
         for index, state in seat.optimiser.state_dict()["state"].items():
-            found |= {f"{seat.player.name}/optimiser/{index}/{name}": value for name, value in state.items()}
+            tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+            found |= {f"{seat.player.name}/optimiser/{index}/{name}": value for name, value in tensors.items()}
         if seat.average is not None:
             found |= {f"{seat.player.name}/average/{name}": value for name, value in seat.average.weights.items()}
-    return {name: value if isinstance(value, Tensor) else torch.tensor(value) for name, value in found.items()}
+    return found
 
 
 def write_seats(table: list[Seat], saved: Saved) -> None:
     """Give optimisers and averages what :func:`seat_tensors` returned, and ``seat_numbers`` their counts."""
     for seat in table:
-        states: dict[int, dict[str, Any]] = {}
+        numbers = saved.record["seats"][seat.player.name]
+        states: dict[int, dict[str, Any]] = {int(index): state for index, state in numbers["optimiser"].items()}
         begin = f"{seat.player.name}/optimiser/"
         for name, value in saved.tensors.items():
             if name.startswith(begin):
                 index, key = name.removeprefix(begin).split("/", 1)
                 states.setdefault(int(index), {})[key] = value
         seat.optimiser.load_state_dict({**seat.optimiser.state_dict(), "state": states})
-        numbers = saved.record["seats"][seat.player.name]
         seat.still = numbers["still"]
         if seat.average is not None:
             seat.average.count = numbers["averaged"]
@@ -256,10 +257,17 @@ def write_seats(table: list[Seat], saved: Saved) -> None:
 
 
 def seat_numbers(table: list[Seat]) -> dict[str, dict[str, Any]]:
-    """Return the counts of each seat as plain data."""
-    return {
-        seat.player.name: {"still": seat.still, "averaged": seat.average.count if seat.average else 0} for seat in table
-    }
+    """Return the counts of each seat, and what its optimiser holds beside tensors, as plain data."""
+    found = {}
+    for seat in table:
+        states = seat.optimiser.state_dict()["state"]
+        plain = {
+            str(index): {name: value for name, value in state.items() if not isinstance(value, Tensor)}
+            for index, state in states.items()
+        }
+        averaged = seat.average.count if seat.average else 0
+        found[seat.player.name] = {"still": seat.still, "averaged": averaged, "optimiser": plain}
+    return found
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -84,7 +84,7 @@ class Player:
         none.
     make_optimiser
         From parameter groups to a torch optimiser, where AdamW will not do (sparse gradients, another rule); its
-        learning rate follows ``optimiser``'s schedule. None: AdamW.
+        learning rate follows ``optimiser``'s schedule, times a group's own ``lr_scale``. None: AdamW.
 
     Notes
     -----
@@ -136,7 +136,8 @@ class Evaluation:
     ----------
     score
         Measures the players' modules as they are (or their averages, where a player has ``ema``): a number or something
-        with ``value()``; the higher the better. Nothing is learnt from it but when to stop.
+        with ``value()``; the higher the better. Nothing is learnt from it but when to stop. Where several processes
+        train, each looks, and must see the same.
     every
         Steps between two looks; there is one before the first step and one after the last.
     patience

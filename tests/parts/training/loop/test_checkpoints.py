@@ -23,7 +23,7 @@ from isogloss.errors import IncompatibleError  # noqa: E402
 from isogloss.training import checkpoints  # noqa: E402
 from isogloss.training.averaging import follow  # noqa: E402
 from isogloss.training.loop import train  # noqa: E402
-from isogloss.training.stage import Evaluation, Optimiser, Refresh  # noqa: E402
+from isogloss.training.stage import Evaluation, Optimiser, Player, Refresh  # noqa: E402
 
 
 class Broken(Exception):
@@ -94,6 +94,32 @@ def test_optimiser_and_average_come_back(world, tmp_path):
     moved = [name for name in saved.tensors if name.startswith("model/average/")]
     assert moved
     assert any(not torch.equal(saved.tensors[n], saved.tensors["0/model/" + n.split("average/")[1]]) for n in moved)
+
+
+def test_another_optimiser_and_sparse_gradients_come_back(world, tmp_path):
+    """torch's SparseAdam counts its steps by plain numbers, and moves only the rows that a batch has seen."""
+
+    def stage(break_at=None):
+        made, _ = rich_stage(world, break_at)
+        torch.manual_seed(0)
+        module = torch.nn.EmbeddingBag(60, 4, sparse=True)
+        made.players[0] = Player(
+            module=module, objective=world.Softmax(), optimiser=Optimiser(learning_rate=0.1),
+            forward=lambda module, batch: tuple(module(one.ids, one.offsets[:-1]) for one in batch.columns),
+            make_optimiser=lambda groups: torch.optim.SparseAdam([{"params": groups[0]["params"], "lr_scale": 0.5}]),
+        )  # fmt: skip
+        made.refresh, made.evaluation = [], None
+        return made
+
+    whole = stage()
+    before = world.bits(whole)
+    want = train(whole, seed=0)
+    with pytest.raises(Broken):
+        train(stage(7), seed=0, out=tmp_path, every=3)
+    resumed = stage()
+    assert train(resumed, seed=0, out=tmp_path, every=3).losses == want.losses
+    assert world.same(world.bits(whole), world.bits(resumed))
+    assert not world.same(before, world.bits(whole))
 
 
 def test_a_run_that_is_over_stays_as_it_is(world, tmp_path):
