@@ -70,12 +70,8 @@ def make(
 
 def check(lab: Lab) -> Evidence:
     """Two words against a classifier, and against the words the wrong way round."""
-    base, pairs, data = (
-        TextToText.over(load_trainable(lab.name("base"))),
-        lab.data("train", "train"),
-        lab.data("candidates"),
-    )
-    draw = generator(0, "monot5")
+    base, draw = TextToText.over(load_trainable(lab.name("base"))), generator(0, "monot5")
+    pairs, data = lab.data("train", "train"), lab.data("candidates")
     taken = draw.permutation(len(pairs.queries))[: 3 * _QUESTIONS // 2]
     asked = [list(data.qrels)[i] for i in draw.permutation(len(data.qrels))[:_ASKED]]
     queries, positives = ([column[i] for i in taken] for column in (pairs.queries, pairs.positives))
