@@ -12,11 +12,13 @@ import numpy as np
 
 from isogloss.corpus import examples as kinds
 from isogloss.corpus.judgements import TestCollection
+from isogloss.encoders.static import bundled_static
 from isogloss.errors import UsageError
 from isogloss.evaluation.sample import Sample
 from isogloss.protocols import Record
 from isogloss.recipes._language_judge import bits_of_language_model
 from isogloss.recipes._selector_judge import bits_of_selection
+from isogloss.recipes._tokenizer_judge import installed, is_tokenizer
 
 TASKS: dict[type, str] = {
     kinds.ScoredPairs: "sts",
@@ -87,6 +89,8 @@ class LabJudge:
             return bits_of_selection(artifact, self.data, **options)
         if hasattr(artifact, "nll") and (self.metric == BITS or _is_text(self.data)):
             return bits_of_language_model(artifact, self.data, **options)
+        if is_tokenizer(artifact):
+            return self._task(installed(artifact, options.pop("frozen", None) or bundled_static()), options)
         if hasattr(artifact, "encode"):
             return self._task(artifact, options)
         if hasattr(artifact, "predict"):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from isogloss.arrays import CSR, Hits, Ragged
 from isogloss.corpus.judgements import RankedRun, TestCollection
 from isogloss.errors import IsoglossError
+from isogloss.recipes._tokenizer_judge import is_tokenizer, scrapped
 from isogloss.seeding import derive, generator
 
 Swap = Literal["identity", "random", "shuffled", "labels", "constant"]
@@ -57,6 +58,8 @@ def noisy(artifact: Any, share: float, seed: int) -> Any:
     >>> noisy(np.zeros(3, np.float32), 0.0, 1).tolist()
     [0.0, 0.0, 0.0]
     """
+    if is_tokenizer(artifact):
+        return scrapped(artifact, share, seed)
     return _replaced(artifact, lambda output, keys: _mixed(output, keys, share, seed))
 
 
@@ -75,6 +78,8 @@ def constant(artifact: Any) -> Any:
     """
     if isinstance(artifact, int | float | np.number):
         raise Unswappable("a single number is a constant already")
+    if is_tokenizer(artifact):
+        return scrapped(artifact, 1.0, 0)
     return _replaced(artifact, lambda output, keys: _flat(output))
 
 
