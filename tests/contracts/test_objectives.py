@@ -21,11 +21,14 @@ from contract_parts import left_out, objectives  # noqa: E402
 import isogloss.objectives  # noqa: E402
 from isogloss.errors import UsageError  # noqa: E402
 from isogloss.objectives.contract import Batch, Losses  # noqa: E402
+from isogloss.seeding import derive  # noqa: E402
 from isogloss.training.caching import backward  # noqa: E402
+from isogloss.training.randomness import seeded  # noqa: E402
 from isogloss.training.stage import Player  # noqa: E402
 
 TESTS = {
-    "finite_differences", "parameters", "right_is_lower", "extremes", "weights", "permutation", "one_item", "caching",
+    "finite_differences", "half", "parameters", "right_is_lower", "extremes", "weights", "permutation", "one_item",
+    "caching",
 }  # fmt: skip
 UNITS = {"item", "pair", "token", "batch"}
 ITEMS = 6
@@ -165,6 +168,18 @@ def test_extremes_stay_finite(name):
 
 
 @by_name
+def test_half_precision_is_computed_in_full(name):
+    part, objective = the(name, "half")
+    objective = objective.float() if isinstance(objective, torch.nn.Module) else objective
+    if not objective.cacheable:
+        pytest.skip("it does not take vectors")
+    outputs, batch = part.case(ITEMS, 0)
+    half = rebuilt(outputs, lambda one: one.detach().bfloat16())
+    exact = objective(rebuilt(half, lambda one: one.float()), batch).values
+    torch.testing.assert_close(objective(half, batch).values.to(exact.dtype), exact, rtol=1e-5, atol=1e-5)
+
+
+@by_name
 def test_items_of_weight_0_change_nothing(name):
     part, objective = the(name, "weights")
     outputs, batch = part.case(ITEMS + 2, 0)
@@ -206,8 +221,8 @@ def test_one_item_is_a_clear_error_or_finite(name):
 
 
 @by_name
-@pytest.mark.parametrize("chunk", [1, 4])
-def test_gradient_caching_is_exact(name, chunk):
+@pytest.mark.parametrize(("chunk", "dropout"), [(1, 0.0), (4, 0.0), (4, 0.3)])
+def test_gradient_caching_is_exact(name, chunk, dropout):
     part, objective = the(name, "caching")
     if not objective.cacheable:
         pytest.skip("it does not depend on the batch through vectors alone")
@@ -215,8 +230,13 @@ def test_gradient_caching_is_exact(name, chunk):
     columns = tuple(one.detach() for one in outputs)
     batch = replace(batch, columns=columns)
     torch.manual_seed(0)
-    module = torch.nn.Linear(columns[0].shape[1], columns[0].shape[1]).double()
-    objective(tuple(module(one) for one in columns), batch).totals()[0].backward()
+    width = columns[0].shape[1]
+    module = torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.Dropout(dropout)).double()
+    pieces = []
+    for number, start in enumerate(range(0, ITEMS, chunk)):  # one graph over all pieces, each with its own dropout
+        with seeded(derive(derive(0, "device", 0), "piece", number)):
+            pieces.append(tuple(module(one) for one in batch.take(start, min(start + chunk, ITEMS)).columns))
+    objective(tuple(torch.cat(column) for column in zip(*pieces, strict=True)), batch).totals()[0].backward()
     learned = [module, *([objective] if isinstance(objective, torch.nn.Module) else [])]
     parameters = [one for part in learned for one in part.parameters()]
     direct = [one.grad.clone() for one in parameters]

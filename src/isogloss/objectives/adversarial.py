@@ -76,7 +76,7 @@ class DiscriminatorLoss:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss an item for ``(true scores, made-up scores[, squared gradients])``, ``(size,)`` each."""
-        need_columns(outputs, 2, "a discriminator's loss")
+        outputs = need_columns(outputs, 2, "a discriminator's loss")
         true, made = outputs[:2]
         values = judged(true, true=True, game=self.game) + judged(made, true=False, game=self.game)
         if self.penalty and len(outputs) > 2:
@@ -107,7 +107,7 @@ class GeneratorLoss:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss an item, the sum over all discriminators' scores ``(size,)``."""
-        need_columns(outputs, 1, "a generator's loss")
+        outputs = need_columns(outputs, 1, "a generator's loss")
         values = torch.stack([passing(scores, game=self.game) for scores in outputs]).sum(0)  # (size,)
         return Losses(values, batch.weights, "item")
 

@@ -35,7 +35,7 @@ def groups(outputs: tuple[Tensor, ...], batch: Batch, what: str) -> Groups:
     >>> found.positive.sum(1).tolist(), found.negative.sum(1).tolist()
     ([1, 1, 0], [1, 1, 2])
     """
-    need_columns(outputs, 1, what)
+    outputs = need_columns(outputs, 1, what)
     classes = need_classes(batch.labels, len(outputs[0]), what)
     weights = weighted(batch.weights, len(classes), outputs[0])
     counted = weights > 0
@@ -251,7 +251,7 @@ class ClassMargin(nn.Module):
 
     def forward(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss an item for ``(items,)``, ``(size, width)``, and ``(size,)`` classes."""
-        need_columns(outputs, 1, "a class margin")
+        outputs = need_columns(outputs, 1, "a class margin")
         classes = need_classes(batch.labels, len(outputs[0]), "a class margin")
         if len(classes) and (int(classes.min()) < 0 or int(classes.max()) >= len(self.centres)):
             bounds = f"the labels run from {int(classes.min())} to {int(classes.max())}"

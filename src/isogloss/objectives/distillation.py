@@ -52,7 +52,7 @@ class ScoreDivergence:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss an item for ``(query, document, negative_1, ...)`` and ``(size, candidates)`` scores."""
-        need_columns(outputs, 2 if self.in_batch else 3, "distillation of scores")
+        outputs = need_columns(outputs, 2 if self.in_batch else 3, "distillation of scores")
         labels = need_labels(batch.labels, len(outputs[0]), "distillation of scores")
         if self.in_batch:
             scores = matrix(outputs[0], torch.cat(outputs[1:]), self.similarity)  # (n, n * (columns - 1))
@@ -95,7 +95,7 @@ class MarginRegression:
 
         Labels are the teacher's differences ``(size, negatives)`` (or ``(size,)``), or its scores, one more column.
         """
-        need_columns(outputs, 3, "distillation of margins")
+        outputs = need_columns(outputs, 3, "distillation of margins")
         labels = need_labels(batch.labels, len(outputs[0]), "distillation of margins").reshape(len(outputs[0]), -1)
         if labels.shape[1] == len(outputs) - 1:
             labels = labels[:, :1] - labels[:, 1:]  # (n, negatives)
@@ -157,7 +157,7 @@ class FeatureDistillation(nn.Module):
 
     def forward(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss an item, averaged over columns of ``(size, d)``."""
-        need_columns(outputs, 1, "distillation of vectors")
+        outputs = need_columns(outputs, 1, "distillation of vectors")
         target = teacher_vectors(batch, len(outputs[0]), len(outputs))  # (n, columns, t)
         own = [one if self.projection is None else self.projection(one) for one in outputs]  # (n, t) each
         if own[0].shape[1] != target.shape[2]:
@@ -197,7 +197,7 @@ class RelationalDistillation:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one value of the batch for columns of ``(size, d)`` vectors; teacher as in FeatureDistillation."""
-        need_columns(outputs, 1, "distillation of relations")
+        outputs = need_columns(outputs, 1, "distillation of relations")
         target = teacher_vectors(batch, len(outputs[0]), len(outputs))
         if batch.weights is not None:
             kept = batch.weights > 0

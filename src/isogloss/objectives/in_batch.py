@@ -146,7 +146,7 @@ class InBatchSoftmax:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss an item for ``(query, document, negative_1, ...)``, each ``(size, d)``."""
-        need_columns(outputs, 2, "a soft-max over the batch")
+        outputs = need_columns(outputs, 2, "a soft-max over the batch")
         blocks = [self._candidates(outputs, batch, one) for one in self.directions]
         plain = rowwise(outputs[0], outputs[1], self.similarity)  # (n,)
         positive = self._with_margin(plain) / self.temperature  # (n,)

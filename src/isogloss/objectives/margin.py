@@ -49,7 +49,7 @@ class Triplet:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss an item, averaged over its negatives, for ``(anchor, positive, negative_1, ...)``."""
-        need_columns(outputs, 3, "a triplet loss")
+        outputs = need_columns(outputs, 3, "a triplet loss")
         right = apart(outputs[0], outputs[1], self.distance)  # (n,)
         wrong = torch.stack([apart(outputs[0], one, self.distance) for one in outputs[2:]], 1)  # (n, negatives)
         excess = right[:, None] - wrong + self.margin
@@ -94,7 +94,7 @@ class EnergyHinge:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss an item for ``(query, document, negative_1, ...)``."""
-        need_columns(outputs, 3 if self.own_only else 2, "an energy hinge")
+        outputs = need_columns(outputs, 3 if self.own_only else 2, "an energy hinge")
         positive = rowwise(outputs[0], outputs[1], self.similarity)  # (n,)
         best = hardest(outputs, batch, self.similarity, own_only=self.own_only)  # (n,)
         values = torch.where(best.isfinite(), hinge(self.margin - positive + best), positive * 0)
@@ -129,7 +129,7 @@ class TwoMargins:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss an item for ``(anchor, positive, negative_1, ...)``."""
-        need_columns(outputs, 2, "two margins")
+        outputs = need_columns(outputs, 2, "two margins")
         positive = rowwise(outputs[0], outputs[1], self.similarity)  # (n,)
         best = hardest(outputs, batch, self.similarity)  # (n,)
         wrong = torch.where(best.isfinite(), hinge(best - self.below), positive * 0)
@@ -162,7 +162,7 @@ class SoftNegatives:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss an item, averaged over its soft negatives, for ``(anchor, positive, soft_1, ...)``."""
-        need_columns(outputs, 3, "a loss on soft negatives")
+        outputs = need_columns(outputs, 3, "a loss on soft negatives")
         soft = torch.stack([rowwise(outputs[0], one) for one in outputs[2:]], 1)  # (n, negatives)
         gap = rowwise(outputs[0], outputs[1])[:, None] - soft
         return Losses((hinge(self.least - gap) + hinge(gap - self.most)).mean(1), batch.weights, "item")

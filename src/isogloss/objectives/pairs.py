@@ -172,7 +172,7 @@ class PairClassification(nn.Module):
 
     def forward(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss a pair for ``(u, v)``, each ``(size, width)``, and ``(size,)`` classes."""
-        need_columns(outputs, 2, "pair classification")
+        outputs = need_columns(outputs, 2, "pair classification")
         classes = need_classes(batch.labels, len(outputs[0]), "pair classification")
         if len(classes) and (int(classes.min()) < 0 or int(classes.max()) >= self.head.out_features):
             raise UsageError(
@@ -218,7 +218,7 @@ class ContrastivePairs:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss a pair for ``(u, v)``, each ``(size, d)``, and ``(size,)`` labels 0 and 1."""
-        need_columns(outputs, 2, "contrastive pairs")
+        outputs = need_columns(outputs, 2, "contrastive pairs")
         labels = need_classes(batch.labels, len(outputs[0]), "contrastive pairs")
         if not bool(((labels == 0) | (labels == 1)).all()):
             found = sorted({int(one) for one in labels})[:5]
@@ -244,7 +244,7 @@ def _hard(far: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
 
 def _scored(outputs: tuple[Tensor, ...], batch: Batch, measure: Measure, what: str) -> tuple[Tensor, Tensor]:
     """Return the pairs' scores and labels, ``(n,)`` each."""
-    need_columns(outputs, 2, what)
+    outputs = need_columns(outputs, 2, what)
     labels = need_labels(batch.labels, len(outputs[0]), what)
     if labels.numel() != len(outputs[0]):
         raise UsageError(f"{what} needs one label for each pair", f"the labels have the shape {tuple(labels.shape)}")

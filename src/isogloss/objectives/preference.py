@@ -45,7 +45,7 @@ class DirectPreference:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss an item for log likelihoods ``(size,)``: chosen, rejected, and both by the reference."""
-        need_columns(outputs, 4, "a preference")
+        outputs = need_columns(outputs, 4, "a preference")
         chosen, rejected, chosen_before, rejected_before = outputs
         gain = (chosen - chosen_before) - (rejected - rejected_before)
         parts = {"preferred": (gain > 0).float().mean().detach() if len(gain) else 0.0}

@@ -47,7 +47,7 @@ class CandidateScores:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return the inner objective's losses for vectors ``(size, d)`` a column."""
-        need_columns(outputs, 2, "a ranking loss")
+        outputs = need_columns(outputs, 2, "a ranking loss")
         scores = torch.stack([rowwise(outputs[0], one, self.similarity) for one in outputs[1:]], 1)  # (n, candidates)
         return self.inner(scores * self.scale, batch)
 

@@ -47,7 +47,7 @@ class AlignmentUniformity:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one value of the batch for columns of ``(size, d)``; alignment is of the first two."""
-        need_columns(outputs, 2, "alignment and uniformity")
+        outputs = need_columns(outputs, 2, "alignment and uniformity")
         kept = _counted(outputs, batch)
         points = [unit(one) for one in kept]
         near = root((points[0] - points[1]).square().sum(1)) if self.alpha != 2 else _squares(points)  # (n,)
@@ -107,7 +107,7 @@ class BarlowTwins:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one value of the batch for ``(view, other view)``, each ``(size, d)``."""
-        need_columns(outputs, 2, "decorrelation")
+        outputs = need_columns(outputs, 2, "decorrelation")
         first, second, *_ = _counted(outputs, batch)
         if len(first) < 2:
             return Losses((first.sum() * 0)[None], unit="batch")
@@ -158,7 +158,7 @@ class VICReg:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one value of the batch for ``(view, other view)``, each ``(size, d)``."""
-        need_columns(outputs, 2, "decorrelation")
+        outputs = need_columns(outputs, 2, "decorrelation")
         views = _counted(outputs, batch)[:2]
         rows = len(views[0])
         alike = (views[0] - views[1]).square().mean() if rows else views[0].sum()
@@ -207,7 +207,7 @@ class Sparsity:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return the losses for columns of ``(size, d)``, averaged over columns."""
-        need_columns(outputs, 1, "sparsity")
+        outputs = need_columns(outputs, 1, "sparsity")
         chosen = [outputs[i] for i in self.columns or range(len(outputs))]
         weights = weighted(batch.weights, len(chosen[0]), chosen[0])
         if self.kind == "flops":
@@ -252,7 +252,7 @@ class Spread:
 
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one value of the batch for columns of ``(size, d)``."""
-        need_columns(outputs, 1, "spread")
+        outputs = need_columns(outputs, 1, "spread")
         parts = [self._column(one) for one in _counted(outputs, batch)]
         return Losses(torch.stack(parts).mean()[None], unit="batch")  # (1,)
 

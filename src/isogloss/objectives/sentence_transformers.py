@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from isogloss.errors import UsageError
 from isogloss.objectives.contract import Batch, Losses, Objective
+from isogloss.objectives.similarity import need_columns
 
 
 class FromSentenceTransformers(nn.Module):
@@ -55,7 +56,7 @@ class FromSentenceTransformers(nn.Module):
 
     def forward(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one value of the batch for columns of ``(size, d)`` vectors."""
-        labels: Any = batch.labels
+        outputs, labels = need_columns(outputs, 1, "a loss of sentence-transformers"), batch.labels
         if batch.weights is not None:
             kept = batch.weights > 0
             if len(batch.weights[kept].unique()) > 1:

@@ -13,14 +13,28 @@ Kind = Literal["cosine", "dot"]
 Distance = Literal["cosine", "euclidean", "manhattan"]
 
 
+def full(vectors: Tensor) -> Tensor:
+    """Return half-precision numbers as float32: a cosine in bfloat16 has two digits, a logit at t = .05 not one.
+
+    Examples
+    --------
+    >>> full(torch.ones(1, dtype=torch.bfloat16)).dtype, full(torch.ones(1, dtype=torch.float64)).dtype
+    (torch.float32, torch.float64)
+    """
+    return vectors.float() if vectors.dtype in (torch.bfloat16, torch.float16) else vectors
+
+
 def unit(vectors: Tensor) -> Tensor:
     """Return ``(..., d)`` vectors at length 1; a zero vector stays zero and passes a finite gradient on.
+
+    Half precision becomes float32 here and in all functions of this module.
 
     Examples
     --------
     >>> unit(torch.tensor([[3.0, 4.0], [0.0, 0.0], [1e30, 0.0]])).tolist()
     [[0.6..., 0.8...], [0.0, 0.0], [1.0, 0.0]]
     """
+    vectors = full(vectors)
     largest = vectors.detach().abs().amax(-1, keepdim=True)  # (..., 1)
     scaled = vectors / torch.where(largest > 0, largest, torch.ones_like(largest))  # squares cannot overflow now
     squares = scaled.square().sum(-1, keepdim=True)  # (..., 1)
@@ -36,12 +50,12 @@ def matrix(left: Tensor, right: Tensor, kind: Kind = "cosine") -> Tensor:
     >>> matrix(torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 3.0]])).tolist()
     [[1.0, 0.0]]
     """
-    return unit(left) @ unit(right).T if kind == "cosine" else left @ right.T  # (n, m)
+    return unit(left) @ unit(right).T if kind == "cosine" else full(left) @ full(right).T  # (n, m)
 
 
 def rowwise(left: Tensor, right: Tensor, kind: Kind = "cosine") -> Tensor:
     """Return the similarities of the pairs in the same row: ``(..., d)`` twice to ``(...)``."""
-    return (unit(left) * unit(right)).sum(-1) if kind == "cosine" else (left * right).sum(-1)  # (...)
+    return (unit(left) * unit(right)).sum(-1) if kind == "cosine" else (full(left) * full(right)).sum(-1)  # (...)
 
 
 def root(squares: Tensor) -> Tensor:
@@ -58,6 +72,7 @@ def distances(left: Tensor, right: Tensor, *, squared: bool = False) -> Tensor:
     >>> distances(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [[5.0, 0.0]]
     """
+    left, right = full(left), full(right)
     lengths = left.square().sum(-1)[:, None] + right.square().sum(-1)[None, :]  # (n, m)
     squares = (lengths - 2 * left @ right.T).clamp_min(0)  # rounding can make it negative
     return squares if squared else root(squares)
@@ -74,7 +89,7 @@ def apart(left: Tensor, right: Tensor, kind: Distance = "cosine") -> Tensor:
     """
     if kind == "cosine":
         return 1 - rowwise(left, right)  # (n,)
-    difference = left - right  # (n, d)
+    difference = full(left) - full(right)  # (n, d)
     return difference.abs().sum(-1) if kind == "manhattan" else root(difference.square().sum(-1))  # (n,)
 
 
@@ -82,7 +97,7 @@ def all_apart(left: Tensor, right: Tensor, kind: Distance = "cosine") -> Tensor:
     """Return the distances of all pairs, ``(n, d)`` and ``(m, d)`` to ``(n, m)``."""
     if kind == "cosine":
         return 1 - matrix(left, right)  # (n, m)
-    return torch.cdist(left, right, p=1) if kind == "manhattan" else distances(left, right)  # (n, m)
+    return torch.cdist(full(left), full(right), p=1) if kind == "manhattan" else distances(left, right)  # (n, m)
 
 
 def same(numbers: Tensor, others: Tensor) -> Tensor:
@@ -90,8 +105,8 @@ def same(numbers: Tensor, others: Tensor) -> Tensor:
     return numbers[:, None] == others[None, :]
 
 
-def need_columns(outputs: tuple[Tensor, ...], least: int, what: str) -> None:
-    """Raise where there are fewer columns of vectors than an objective needs, or columns of unlike lengths.
+def need_columns(outputs: tuple[Tensor, ...], least: int, what: str) -> tuple[Tensor, ...]:
+    """Return columns of vectors in full precision, or raise where they are too few or of unlike lengths.
 
     Raises
     ------
@@ -106,6 +121,7 @@ def need_columns(outputs: tuple[Tensor, ...], least: int, what: str) -> None:
         )  # fmt: skip
     if len(set(rows)) > 1:
         raise UsageError(f"{what} needs columns of one length", f"they have {rows} rows")
+    return tuple(full(column) for column in outputs)
 
 
 def need_labels(labels: Tensor | None, rows: int, what: str) -> Tensor:
