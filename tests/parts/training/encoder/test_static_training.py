@@ -67,6 +67,23 @@ def test_row_adam_is_sparse_adam():
     torch.testing.assert_close(tables[0].weight, tables[1].weight, rtol=1e-5, atol=1e-6)
 
 
+def test_the_kernel_moves_as_its_twin():
+    from isogloss.training.row_adam import move_rows, move_rows_plain
+
+    generator = torch.Generator().manual_seed(0)
+    table_, moments = torch.randn(20, 5, generator=generator), torch.rand(20, 2, 5, generator=generator)
+    rows, values = torch.tensor([1, 4, 19]), torch.randn(3, 5, generator=generator)
+    found = []
+    for move in (move_rows, move_rows_plain):
+        mine = moments.clone(), table_.clone()
+        move(rows, values, *mine, (0.9, 0.999, 0.01, 1e-8))
+        found.append(mine)
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+    still = [i for i in range(20) if i not in rows.tolist()]
+    assert torch.equal(found[0][1][still], table_[still])
+
+
 def squad(folder, count=600):
     with gzip.open(folder / "train.jsonl.gz", "rt") as lines:
         rows = [json.loads(line) for line, _ in zip(lines, range(count), strict=False)]
