@@ -134,8 +134,7 @@ class PrefixLayout(Layout):
         before = torch.ones(self.longest, self.longest, dtype=torch.bool, device=self.packed.ids.device).tril()
         prefix = torch.ones_like(self.packed.ids) if self.packed.types is None else self.packed.types == 0
         known = self.pad(prefix.float()[:, None], 1)[:, :, :, 0] > 0  # (n, 1, L)
-        real = self.pad(torch.ones_like(self.packed.ids).float()[:, None], 1)[:, :, :, 0] > 0  # (n, 1, L)
-        return (before | known[:, :, None, :]) & real[:, :, None, :]  # (n, 1, L, L)
+        return before | known[:, :, None, :]  # (n, 1, L, L); padding is never known, and after every token
 
 
 class AttentionLayers(nn.Module):
