@@ -41,11 +41,16 @@ def test_each_pair_once_an_epoch_with_its_own_target_label_and_weight(count, siz
     assert sorted(seen) == list(range(count))
 
 
+def orders(batches, steps):
+    return [batches(step).columns[1].ids for step in steps]
+
+
 def test_a_batch_depends_on_its_step_alone():
     sources, targets = pairs(9)
     one, two = (SequenceBatches(sources, targets, batch_size=4, seed=1) for _ in range(2))
     later = one(7).columns[0].ids
     assert torch.equal(later, two(7).columns[0].ids)
+    assert [row.tolist() for row in orders(one, range(3))] != [row.tolist() for row in orders(one, range(3, 6))]
     other = SequenceBatches(sources, targets, batch_size=4, seed=2)
     assert any(not torch.equal(one(step).columns[1].ids, other(step).columns[1].ids) for step in range(3))
 
