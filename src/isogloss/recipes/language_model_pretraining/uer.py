@@ -39,13 +39,13 @@ CARD = Card(
     margin=0.01,
     minutes=4,
     deviations=(
-        "three assemblies of width 64 with two layers, 150 steps of pre-training, instead of models of BERT's size",
+        "three assemblies of width 64 with two layers, 80 steps of pre-training, none a transformer: it learns too late",
         "no general corpus before the task's own text: a core learns nothing from it in seconds",
-        "200 labelled questions, 60 steps; the paper's data sets are Chinese and larger",
+        "200 labelled questions, 40 steps; the paper's data sets are Chinese and larger",
     ),
 )
-_ASSEMBLIES = (("transformer", "mlm"), ("gru", "lm"), ("causal-gated-cnn", "lm"))
-_STEPS, _TUNED, _LABELLED, _PIECES, _LONGEST = 150, 60, 200, 1024, 32
+_ASSEMBLIES = (("gated-cnn", "mlm"), ("gru", "lm"), ("causal-gated-cnn", "lm"))
+_STEPS, _TUNED, _LABELLED, _PIECES, _LONGEST = 80, 40, 200, 1024, 32
 
 
 def make(
@@ -93,7 +93,8 @@ def check(lab: Lab) -> Evidence:
         texts = unlabelled if order else mixed(run)
         rows = lab.rng(run, "labelled").permutation(len(labelled.labels))[:_LABELLED]
         with seeded(run.seed):
-            task = assembled(names[0], _sequences(texts, pieces), hiding(pieces), target=names[1], seed=run.seed)
+            task = assembled(names[0], _sequences(texts, pieces), hiding(pieces), target=names[1], batch_size=64,
+                             seed=run.seed)  # fmt: skip
             body: Any = task.module.body
         if steps:
             task.run(steps, learning_rate=5e-3, seed=run.seed)
