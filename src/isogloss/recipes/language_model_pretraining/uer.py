@@ -39,7 +39,7 @@ CARD = Card(
     margin=0.01,
     minutes=4,
     deviations=(
-        "three assemblies of width 64 with two layers, 80 steps of pre-training, none a transformer: it learns too late",
+        "three assemblies of width 64 with two layers, 80 steps of pre-training, no transformer: it learns too late",
         "no general corpus before the task's own text: a core learns nothing from it in seconds",
         "200 labelled questions, 40 steps; the paper's data sets are Chinese and larger",
     ),
