@@ -10,7 +10,7 @@ from isogloss.training.base_models._plan import BaseModel, Material
 from isogloss.training.base_models._pretraining import pretrain_masked, seeded
 from isogloss.training.base_models._text import DATA, VOCABULARY, learned, word_pieces
 
-STEPS, RATE = 500, 1e-3
+STEPS, RATE = 2000, 1e-3
 
 
 def build(material: Material, seed: int, progress: Progress) -> Pretrained:

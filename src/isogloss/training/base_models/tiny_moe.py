@@ -21,7 +21,7 @@ from isogloss.training.base_models._plan import Admission, BaseModel, Material
 from isogloss.training.base_models._pretraining import pretrain_masked, seeded
 from isogloss.training.base_models._text import DATA, VOCABULARY, held_out, learned, word_pieces
 
-STEPS, RATE = 400, 1e-3
+STEPS, RATE = 2000, 1e-3
 EXPERTS, TOP, BALANCE = 4, 2, 0.05
 
 
