@@ -48,6 +48,9 @@ def test_information_by_hand():
     np.testing.assert_allclose(found, [[0, np.log(8 / 5)], [np.log(8 / 5), 0]])
     shifted = positive_information(counts, power=1.0, shift=0.4).toarray()
     np.testing.assert_allclose(shifted[0, 1], np.log(8 / 5) - 0.4)
+    # contexts of 3 and 5 count their roots
+    smoothed = positive_information(counts, power=0.5).toarray()
+    np.testing.assert_allclose(smoothed[0, 1], np.log(3 * (3**0.5 + 5**0.5) / (3 * 5**0.5)))
 
 
 def test_factors_are_those_of_scikit_learn_and_numpy():
