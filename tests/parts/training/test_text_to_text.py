@@ -13,6 +13,7 @@ from isogloss.errors import ModelError  # noqa: E402
 from isogloss.nn.packing import pack  # noqa: E402
 from isogloss.nn.seq2seq import Seq2Seq, Seq2SeqConfig  # noqa: E402
 from isogloss.nn.transformer import TransformerConfig  # noqa: E402
+from isogloss.training.models import load_trainable  # noqa: E402
 from isogloss.training.text_to_text import TextToText  # noqa: E402
 from isogloss.vocabulary.wordpiece import WordPiece  # noqa: E402
 
@@ -50,3 +51,16 @@ def test_another_format_or_size_is_refused(base, tmp_path, change, says):
     (tmp_path / "config.json").write_text(json.dumps(settings | change))
     with pytest.raises(ModelError, match=says):
         TextToText.load(tmp_path)
+
+
+def test_a_new_decoder_stands_behind_a_copy_of_a_trained_encoder(minilm):
+    whole = load_trainable(minilm)
+    made, again, other = (TextToText.over(whole, seed=seed) for seed in (0, 0, 1))
+    ids = pack([np.array([101, 2054, 2003, 102])])
+    with torch.no_grad():
+        assert torch.equal(made.model.encoder(ids), whole.model.transformer(ids))
+    assert torch.equal(made.model.layers[0].query.weight, again.model.layers[0].query.weight)
+    assert not torch.equal(made.model.layers[0].query.weight, other.model.layers[0].query.weight)
+    assert made.pieces.tokens[made.model.start] == "[CLS]"
+    assert made.model.encoder.layers[0].query.weight is not whole.model.transformer.layers[0].query.weight
+    assert all(one.requires_grad for one in whole.model.parameters())
