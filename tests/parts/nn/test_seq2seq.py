@@ -17,7 +17,7 @@ from isogloss.nn.transformer import TransformerConfig  # noqa: E402
 SIZES = TransformerConfig(vocabulary=11, width=12, layers=1, heads=3, inner=20, positions=16)
 
 
-def made(seed=0, scale=6.0, **settings):
+def made(seed=0, scale=1.5, **settings):
     """A small model with large weights, so that attention is far from uniform."""
     torch.manual_seed(seed)
     chosen = {"encoder": SIZES, "layers": 2, "positions": 8, "extra": 3, "start": 1, "end": 2} | settings
