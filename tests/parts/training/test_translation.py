@@ -90,7 +90,7 @@ def planted(n, seed):
 def test_a_planted_map_is_found():
     first, second, asked, truth = planted(1500, 0)
     fitted = fit_translator(
-        first, second, network=Network(latent=4, inner=32, start="identity"), steps=900, restarts=1, batch_size=128,
+        first, second, network=Network(latent=4, inner=32, start="identity"), steps=500, restarts=1, batch_size=128,
         objective=UnpairedTranslation(game="nonsaturating"),
     )  # fmt: skip
     before = np.linalg.norm(asked - truth, axis=1).mean()
