@@ -199,13 +199,19 @@ def _level(
 
 
 def _discounts(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the discounts of counts 0, 1, 2 and 3 or more; 0, .5, 1, 1.5 where there are too few to estimate them."""
+    """Return the discounts of counts 0, 1, 2 and 3 or more; 0, .5, 1, 1.5 where counts are too few or too odd for them.
+
+    A discount that is not above zero would leave nothing to what was never seen, and give it probability 0.
+    """
+    usual = np.array([0.0, 0.5, 1.0, 1.5])
     having = np.bincount(np.minimum(counts, 5).astype(np.int64), minlength=6)[1:5].astype(np.float64)
     if (having == 0).any():
-        return np.array([0.0, 0.5, 1.0, 1.5])
+        return usual
     y = having[0] / (having[0] + 2 * having[1])
     found = np.array([k - (k + 1) * y * having[k] / having[k - 1] for k in (1, 2, 3)])
-    return np.concatenate([[0.0], np.clip(found, 0.0, np.array([1.0, 2.0, 3.0]))])
+    if (found <= 0).any():
+        return usual
+    return np.concatenate([[0.0], np.minimum(found, np.array([1.0, 2.0, 3.0]))])
 
 
 END = 256

@@ -112,3 +112,10 @@ def test_errors_are_said():
             KneserNey().fit(bad)
     with pytest.raises(UsageError, match="out of bounds"):
         fit_ngrams([np.array([0, 7])], 4, 2)
+
+
+def test_odd_counts_of_counts_leave_something_to_the_unseen():
+    from isogloss.learners.kneser_ney import _discounts
+
+    counts = np.repeat([1.0, 2.0, 3.0, 4.0, 5.0], [931, 5, 1, 3, 72])
+    assert _discounts(counts).tolist() == [0.0, 0.5, 1.0, 1.5]
