@@ -35,11 +35,15 @@ ITEMS = 6
 by_name = pytest.mark.parametrize("name", sorted(objectives))
 
 
-def the(name, test):
-    """The part, unless it opted out of a test; its parameters are the same each time and in float64."""
+def each(test, *, cacheable=False):
+    """Every objective that has not opted out of a test; only those on vectors where it is about them."""
+    names = [name for name in sorted(objectives) if test not in objectives[name].opted_out]
+    return pytest.mark.parametrize("name", [one for one in names if not cacheable or objectives[one].make().cacheable])
+
+
+def the(name):
+    """The part; its parameters are the same each time and in float64."""
     part = objectives[name]
-    if test in part.opted_out:
-        pytest.skip(part.opted_out[test])
     torch.manual_seed(0)
     objective = part.make()
     return part, objective.double() if isinstance(objective, torch.nn.Module) else objective
@@ -101,7 +105,7 @@ def test_every_objective_has_tests_of_its_own():
 
 @by_name
 def test_losses_are_not_reduced(name):
-    part, objective = the(name, "")
+    part, objective = the(name)
     outputs, batch = part.case(ITEMS, 0)
     losses = objective(outputs, batch)
     assert isinstance(losses, Losses)
@@ -115,9 +119,9 @@ def test_losses_are_not_reduced(name):
     assert isinstance(objective.cacheable, bool)
 
 
-@by_name
+@each("finite_differences")
 def test_gradients_are_those_of_finite_differences(name):
-    part, objective = the(name, "finite_differences")
+    part, objective = the(name)
     outputs, batch = part.case(ITEMS, 0)
     leaves = tensors(outputs)
 
@@ -128,9 +132,9 @@ def test_gradients_are_those_of_finite_differences(name):
     assert torch.autograd.gradcheck(mean, leaves, eps=1e-6, atol=1e-4, rtol=1e-3)
 
 
-@by_name
+@each("parameters")
 def test_every_parameter_gets_a_gradient(name):
-    part, objective = the(name, "parameters")
+    part, objective = the(name)
     if not isinstance(objective, torch.nn.Module):
         assert not inspect.isclass(objective)
         return
@@ -140,18 +144,18 @@ def test_every_parameter_gets_a_gradient(name):
     assert still == []
 
 
-@by_name
+@each("right_is_lower")
 def test_right_pairs_cost_less_than_shuffled_ones(name):
-    part, objective = the(name, "right_is_lower")
+    part, objective = the(name)
     assert part.wrong is not None, "say what is wrong, or why nothing is"
     for seed in range(3):
         right = part.case(ITEMS, 10 * seed)
         assert float(objective(*right).mean().detach()) < float(objective(*part.wrong(*right)).mean().detach())
 
 
-@by_name
+@each("extremes")
 def test_extremes_stay_finite(name):
-    part, objective = the(name, "extremes")
+    part, objective = the(name)
     objective = objective.float() if isinstance(objective, torch.nn.Module) else objective
     outputs, batch = part.case(ITEMS, 0)
     sizes = [1e-30, 1e4, *([1e30] if part.scale_free else [])]
@@ -167,21 +171,19 @@ def test_extremes_stay_finite(name):
         assert all(one.grad is None or bool(one.grad.isfinite().all()) for one in tensors(tree)), what
 
 
-@by_name
+@each("half", cacheable=True)
 def test_half_precision_is_computed_in_full(name):
-    part, objective = the(name, "half")
+    part, objective = the(name)
     objective = objective.float() if isinstance(objective, torch.nn.Module) else objective
-    if not objective.cacheable:
-        pytest.skip("it does not take vectors")
     outputs, batch = part.case(ITEMS, 0)
     half = rebuilt(outputs, lambda one: one.detach().bfloat16())
     exact = objective(rebuilt(half, lambda one: one.float()), batch).values
     torch.testing.assert_close(objective(half, batch).values.to(exact.dtype), exact, rtol=1e-5, atol=1e-5)
 
 
-@by_name
+@each("weights")
 def test_items_of_weight_0_change_nothing(name):
-    part, objective = the(name, "weights")
+    part, objective = the(name)
     outputs, batch = part.case(ITEMS + 2, 0)
     weights = torch.ones(ITEMS + 2, dtype=torch.float64)
     weights[ITEMS:] = 0
@@ -198,9 +200,9 @@ def test_items_of_weight_0_change_nothing(name):
             assert not bool(whole.grad[ITEMS:].any())
 
 
-@by_name
+@each("permutation")
 def test_the_order_of_items_changes_nothing(name):
-    part, objective = the(name, "permutation")
+    part, objective = the(name)
     outputs, batch = part.case(ITEMS, 0)
     order = torch.tensor([3, 0, 5, 1, 4, 2])
     losses = objective(outputs, batch)
@@ -210,9 +212,9 @@ def test_the_order_of_items_changes_nothing(name):
         torch.testing.assert_close(losses.values[order], moved.values)
 
 
-@by_name
+@each("one_item")
 def test_one_item_is_a_clear_error_or_finite(name):
-    part, objective = the(name, "one_item")
+    part, objective = the(name)
     outputs, batch = part.case(1, 0)
     with contextlib.suppress(UsageError):
         losses = objective(outputs, batch)
@@ -220,12 +222,10 @@ def test_one_item_is_a_clear_error_or_finite(name):
         assert bool(losses.mean().isfinite())
 
 
-@by_name
+@each("caching", cacheable=True)
 @pytest.mark.parametrize(("chunk", "dropout"), [(1, 0.0), (4, 0.0), (4, 0.3)])
 def test_gradient_caching_is_exact(name, chunk, dropout):
-    part, objective = the(name, "caching")
-    if not objective.cacheable:
-        pytest.skip("it does not depend on the batch through vectors alone")
+    part, objective = the(name)
     outputs, batch = part.case(ITEMS, 0)
     columns = tuple(one.detach() for one in outputs)
     batch = replace(batch, columns=columns)
