@@ -131,5 +131,6 @@ def _static(name: str) -> Trainee:
         write_aside(folder, lambda partial: encoder().save(partial, card=card))
 
     return Trainee(
-        model, tokens, encoder, save, learning_rate=1e-3, batch_size=512, precisions=("fp32",), make_optimiser=sparse_adam
+        model, tokens, encoder, save, learning_rate=1e-3, batch_size=512, precisions=("fp32",),
+        make_optimiser=sparse_adam,
     )  # fmt: skip

@@ -155,8 +155,8 @@ def _stage(settings: TrainingSettings, job: Job, model: Trainee, name: str, note
     plain = data.targets is None and data.kind != "texts"
     columns = data.columns * 2 if data.kind == "texts" else data.columns
     batches = TextBatches(
-        columns, model.tokenizer, batch_size=own.batch_size or model.batch_size, seed=settings.seed, labels=_labels(job),
-        groups=_documents(data) if plain else None, no_duplicates=job.data.targets is None,
+        columns, model.tokenizer, batch_size=own.batch_size or model.batch_size, seed=settings.seed,
+        labels=_labels(job), groups=_documents(data) if plain else None, no_duplicates=job.data.targets is None,
         prompts=model.prompts(len(columns)),
     )  # fmt: skip
     if batches.left_out:
