@@ -103,3 +103,13 @@ def test_distilling_to_fewer_dimensions_and_layers(files, small, run):
         from isogloss.encoders.names import load_encoder
 
         assert load_encoder(str(files / goal)).encode(["the red cat"]).shape == (1, dimensions)
+
+
+def test_a_missing_torch_is_no_bug_but_an_extra_to_install():
+    from isogloss.cli.main import _explain
+    from isogloss.errors import MissingExtraError
+
+    said = _explain(ModuleNotFoundError("No module named 'torch'", name="torch"))
+    assert isinstance(said, MissingExtraError)
+    assert "isogloss[train]" in said.fix
+    assert "bug" in _explain(ModuleNotFoundError("No module named 'nonsense'", name="nonsense")).why

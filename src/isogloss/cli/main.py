@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from isogloss.cli.console import Console, open_console
-from isogloss.errors import IsoglossError
+from isogloss.errors import IsoglossError, MissingExtraError
 
 INTERRUPTED = 130
 
@@ -81,6 +81,10 @@ def _overview(rest: list[str], console: Console) -> int:
     return 0
 
 
+WORKSHOP = ("torch", "transformers", "accelerate")
+"""Libraries of the extra ``train``, which searching and serving do without."""
+
+
 def _explain(error: Exception) -> IsoglossError:
     """Say any error in three lines: ours as they are, the system's by their cause, the rest as bugs."""
     if isinstance(error, IsoglossError):
@@ -92,6 +96,9 @@ def _explain(error: Exception) -> IsoglossError:
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
         return IsoglossError("the system refused a file operation", place, _system_fix(error))
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in WORKSHOP:
+        why = f"this command trains or runs a model in torch, and {error.name} is not installed"
+        return MissingExtraError("this needs the workshop's libraries", why, 'run: pip install "isogloss[train]"')
     what = f"unexpected error: {type(error).__name__}: {error}".splitlines()[0]
     fix = "run the same command with --debug and report what it prints"
     return IsoglossError(what, "this is a bug in Isogloss, or in a library that it uses", fix)

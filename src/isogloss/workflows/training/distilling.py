@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,6 +139,8 @@ def distil(
         As everywhere.
     """
     check_place(Path(out))
+    if goal.form != "static":
+        import_module("isogloss.training.students")  # where torch is missing, say so before the teacher encodes
     began = time.perf_counter()
     made = material(teacher, on, budget=budget, seed=seed, threads=threads, progress=progress)
     made.seconds = max(10.0, budget - (time.perf_counter() - began))
