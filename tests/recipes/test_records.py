@@ -12,12 +12,13 @@ from isogloss.errors import UsageError
 from isogloss.recipes import _evidence
 from isogloss.recipes._catalogue import Entry, entries, find, modules
 from isogloss.recipes._checks import Plan, run_check
-from isogloss.recipes._closure import PACKAGE, closure, digest
+from isogloss.recipes._closure import closure, digest
 from isogloss.recipes._evidence import read_record, standing, write_record
 from isogloss.recipes._exposure import exposure
 from isogloss.recipes._headline import headline
 from isogloss.recipes._pages import pages
 from isogloss.recipes._sampling import rotating, touched
+from isogloss.recipes._symbols import PACKAGE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -63,9 +64,60 @@ def test_the_closure_follows_imports_of_every_kind(tmp_path):
     names = {str(file.relative_to(PACKAGE)) for file in closure(path) if file != path.resolve()}
     assert {"seeding.py", "transforms/projection.py", "index/fusion.py", "errors.py"} <= names
     assert not any(name.startswith("recipes") for name in names)  # the Lab is a version number
-    before = digest(closure(path))
-    path.write_text(path.read_text() + "# a word\n")
-    assert digest(closure(path)) != before
+    before = digest(path)
+    path.write_text(path.read_text() + "VALUE = 1\n")
+    assert digest(path) != before
+
+
+WRITTEN = '''"""About."""
+from isogloss.planted_elsewhere import used
+TABLE = {"a": 1}
+TABLE["b"] = 2
+def reads(x):
+    """Say."""
+    # why
+    return used(x) + TABLE[x]
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stale"),
+    [
+        ("Say.", "Say it better.", False),
+        ("    # why\n", "\n", False),
+        ("TABLE[x]", "TABLE[x] * 2", True),
+        ('TABLE["b"] = 2', 'TABLE["b"] = 3', True),
+        ("x + 1", "x + 2", True),
+        ("_deep = 5", "_deep = 6", True),
+        ("return x * 3", "return x * 4", False),
+        ("a text\n    # inside", "a text\n    # within", True),
+    ],
+)
+def test_only_what_is_reached_makes_evidence_stale(tmp_path, monkeypatch, old, new, stale):
+    package = tmp_path / "isogloss"
+    package.mkdir()
+    recipe, elsewhere = package / "recipe.py", package / "planted_elsewhere.py"
+    other = (
+        "_deep = 5\ndef used(x):\n    says = '''a text\n    # inside'''\n    return says, x + 1 + _deep\n"
+        "def never(x):\n    return x * 3\n"
+    )
+    for module in ("_symbols", "_closure"):
+        monkeypatch.setattr(f"isogloss.recipes.{module}.PACKAGE", package)
+
+    def written(text: str) -> str:
+        return text.replace(old, new)
+
+    recipe.write_text(WRITTEN)
+    elsewhere.write_text(other)
+    before = digest(recipe)
+    assert (written(WRITTEN) + written(other)) != WRITTEN + other
+    later = tmp_path / "later" / "isogloss"
+    later.mkdir(parents=True)
+    for module in ("_symbols", "_closure"):
+        monkeypatch.setattr(f"isogloss.recipes.{module}.PACKAGE", later)
+    (later / "recipe.py").write_text(written(WRITTEN))
+    (later / "planted_elsewhere.py").write_text(written(other))
+    assert (digest(later / "recipe.py") != before) is stale
 
 
 def test_a_record_is_compact_and_names_no_place(checked):
@@ -93,6 +145,8 @@ def test_changed_code_makes_evidence_stale(checked):
     root, entry, record, folder = checked
     assert standing(entry, folder).verdict == "holds"
     entry.path.write_text(entry.path.read_text().replace("adds a little", "adds a bit"))
+    assert standing(find("good-one", root), folder).verdict == "holds"  # words about it change nothing
+    entry.path.write_text(entry.path.read_text().replace("def make(", "def make(unused=0, *,", 1))
     changed = standing(find("good-one", root), folder)
     assert changed.verdict == "stale"
     assert changed.record == record

@@ -16,8 +16,9 @@ from typing import Any
 from isogloss.compiled import cache_folder
 from isogloss.errors import CheckFailed, UsageError
 from isogloss.protocols import Progress, Silent
-from isogloss.recipes._closure import PACKAGE, closure, digest
+from isogloss.recipes._closure import digest
 from isogloss.recipes._data import opened, texts_of
+from isogloss.recipes._symbols import PACKAGE
 
 ROWS = PACKAGE / "training" / "base_models"
 SEEDS = (0, 1)
@@ -102,7 +103,7 @@ def base_model_key(name: str) -> str:
     """Return the hash of a builder's import closure and of its data; the model itself need not be there."""
     path = row_file(name)
     data = {one: opened(one).digest() for one in _data_of(path)}
-    content = json.dumps([FORMAT, digest(closure(path)), data])
+    content = json.dumps([FORMAT, digest(path), data])
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 

@@ -17,13 +17,14 @@ from isogloss.protocols import Progress, Silent
 from isogloss.recipes._base_models import SEEDS, base_model_key, base_model_names, build_base_model
 from isogloss.recipes._bench import Bench
 from isogloss.recipes._catalogue import Entry
-from isogloss.recipes._closure import PACKAGE, closure, digest
+from isogloss.recipes._closure import digest
 from isogloss.recipes._evidence import evidence_folder, record_of
 from isogloss.recipes._exposure import exposures
 from isogloss.recipes._judging import Evidence
 from isogloss.recipes._lab import FIRST_SEEDS, MOST_SEEDS, Lab
 from isogloss.recipes._sabotage import NotApplicable
 from isogloss.recipes._swaps import SWAPS, Swap
+from isogloss.recipes._symbols import PACKAGE
 
 READINGS = 1
 """Raised by hand when a change of the Lab changes readings; verdicts may change without new measurements."""
@@ -213,7 +214,7 @@ def _readings_folder(entry: Entry, lab: Lab) -> Path:
             content[role] = opened(name).digest()
         except CorpusError:
             content[role] = name  # a model: its identity needs loading, its name must do
-    code = digest(closure(entry.path), READINGS)
+    code = digest(entry.path, READINGS)
     key = hashlib.sha256(json.dumps([code, content]).encode()).hexdigest()[:16]
     return evidence_folder() / entry.card.slug / key
 

@@ -1,87 +1,90 @@
-"""The import closure of a recipe among our own files, read with ``ast``, and its hash: what its evidence depends on."""
+"""What a recipe's evidence depends on: the definitions that it reaches among our own files, and their hash.
+
+Definition by definition rather than file by file: a new function beside an old one, a docstring or a comment changes
+nothing that a check has measured, and must not make its evidence stale.
+"""
 
 from __future__ import annotations
 
-import ast
 import hashlib
-from collections.abc import Iterable
-from functools import cache
+from collections import defaultdict
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1]
-LAB_VERSION = 2
+from isogloss.recipes._symbols import PACKAGE, Module, Need, module_of
+
+LAB_VERSION = 3
 """Raised by hand when a change of the Lab changes what it measures or says; its files are no part of the closure, or
 every repair of a message would make all evidence stale."""
 
 
 def closure(path: Path) -> list[Path]:
-    """Return the module and every module of ours that it imports, directly or not; the Lab's own files apart.
+    """Return the module and every module of ours that it reaches, directly or not; the Lab's own files apart.
 
-    Imports inside functions and under ``TYPE_CHECKING`` count.
+    Imports inside functions and under ``TYPE_CHECKING`` count where what they stand in is reached.
 
     Examples
     --------
     >>> [file.name for file in closure(PACKAGE / "seeding.py")]
     ['seeding.py']
     """
-    found, waiting = {path.resolve()}, [path.resolve()]
+    return sorted(reached(path))
+
+
+def reached(path: Path) -> dict[Path, set[int]]:
+    """Return the numbers of the statements that count in each file: all of ``path``, in others what is used of them.
+
+    A statement at a module's top counts where it binds a name that is used, or binds none; methods count with their
+    class. Names are compared as they stand, so one that only looks like a definition adds it: too much, never too
+    little. What is chosen by a text at run time (``getattr`` with a made-up name) is not seen.
+    """
+    found: defaultdict[Path, set[int]] = defaultdict(set)
+    waiting: list[Need] = [(path.resolve(), None)]
+    done: set[Need] = set()
     while waiting:
-        for file in _imported(waiting.pop()):
-            if file not in found and not _is_lab(file):
-                found.add(file)
-                waiting.append(file)
-    return sorted(found)
+        need = waiting.pop()
+        file, name = need
+        if need in done or (file != path.resolve() and _is_lab(file)):
+            continue
+        done.add(need)
+        module = module_of(file)
+        numbers = _asked(module, name) | module.effects
+        if name is None:
+            waiting += module.imported.values()
+        elif name in module.imported and name not in module.defined:
+            waiting.append(module.imported[name])  # handed on from elsewhere
+        for number in numbers - found[file]:
+            waiting += _wanted(module, number, file)
+        found[file] |= numbers
+    return dict(found)
 
 
-def digest(files: Iterable[Path], version: int = LAB_VERSION) -> str:
-    """Return a hash of the files' names below the package and of their bytes, and of the Lab's version."""
+def _asked(module: Module, name: str | None) -> set[int]:
+    return set(range(len(module.statements))) if name is None else set(module.defined.get(name, ()))
+
+
+def _wanted(module: Module, number: int, file: Path) -> list[Need]:
+    """Return what a statement needs: definitions beside it, and what it imports or what imports above it bind."""
+    statement = module.statements[number]
+    found = list(statement.needs)
+    for name, attribute in statement.uses:
+        if name in module.defined:
+            found.append((file, name))
+        elif name in module.imported:
+            source, inside = module.imported[name]
+            found.append((source, attribute if inside is None else inside))
+    return found
+
+
+def digest(path: Path, version: int = LAB_VERSION) -> str:
+    """Return a hash of every definition that a module reaches, with its place, and of the Lab's version."""
     whole = hashlib.sha256(f"lab {version}".encode())
-    for file in files:
+    for file, numbers in sorted(reached(path).items()):
         name = str(file.relative_to(PACKAGE)) if file.is_relative_to(PACKAGE) else file.name
-        whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        whole.update(name.encode() + b"\0")
+        for number in sorted(numbers):
+            whole.update(hashlib.sha256(module_of(file).statements[number].text.encode()).digest())
     return whole.hexdigest()[:16]
 
 
 def _is_lab(file: Path) -> bool:
     return file.parent == PACKAGE / "recipes"
-
-
-def _imported(file: Path) -> tuple[Path, ...]:
-    return _imports_of(file, file.stat().st_mtime_ns)
-
-
-@cache
-def _imports_of(file: Path, changed: int) -> tuple[Path, ...]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            source = _absolute(node, file)
-            names.update([source, *(f"{source}.{alias.name}" for alias in node.names)])
-        elif isinstance(node, ast.Call) and _imports(node):
-            names.add(str(ast.literal_eval(node.args[0])))
-    found = (_file_of(name) for name in names if name == "isogloss" or name.startswith("isogloss."))
-    return tuple(sorted(one for one in found if one is not None))
-
-
-def _imports(call: ast.Call) -> bool:
-    named = getattr(call.func, "id", getattr(call.func, "attr", "")) == "import_module"
-    return named and bool(call.args) and isinstance(call.args[0], ast.Constant)
-
-
-def _absolute(node: ast.ImportFrom, file: Path) -> str:
-    if not node.level:
-        return node.module or ""
-    if not file.is_relative_to(PACKAGE):
-        return ""
-    parts = ["isogloss", *file.relative_to(PACKAGE).with_suffix("").parts]
-    kept = parts[: len(parts) - node.level]
-    return ".".join([*kept, *([node.module] if node.module else [])])
-
-
-def _file_of(name: str) -> Path | None:
-    """Return the module's file, or None for a name inside a module or an empty package."""
-    place = PACKAGE.joinpath(*name.split(".")[1:])
-    module = place.with_suffix(".py")
-    return module if module.is_file() else None

@@ -13,9 +13,10 @@ from typing import Any
 
 from isogloss.compiled import cache_folder
 from isogloss.recipes._catalogue import Entry
-from isogloss.recipes._closure import PACKAGE, closure, digest
+from isogloss.recipes._closure import digest
 from isogloss.recipes._effects import LEVEL, Measured
 from isogloss.recipes._judging import Evidence, Outcome
+from isogloss.recipes._symbols import PACKAGE
 
 FORMAT = 1
 LIBRARIES = ("isogloss", "numpy", "scipy", "onnxruntime", "tokenizers")
@@ -66,7 +67,7 @@ def evidence_folder() -> Path:
 
 def code_hash(entry: Entry) -> str:
     """Return the hash of a recipe's import closure (the recipe and its card are in it)."""
-    return digest(closure(entry.path))
+    return digest(entry.path)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from isogloss.errors import UsageError
 from isogloss.recipes._catalogue import Entry
-from isogloss.recipes._closure import PACKAGE, closure
+from isogloss.recipes._closure import closure
+from isogloss.recipes._symbols import PACKAGE
 from isogloss.seeding import derive
 
 
