@@ -24,7 +24,7 @@ import numpy as np
 from surroundings import machine
 from training import pairs, trainer
 
-STEPS, BATCH, RATE, LENGTH, HELD_OUT = 6, 32, 2e-4, 48, 300
+STEPS, BATCH, RATE, LENGTH, HELD_OUT = 60, 32, 2e-4, 48, 600
 ARMS = ("st-fp32", "st-bf16", "isogloss-bf16")
 
 
