@@ -165,15 +165,15 @@ def contest(name: str, threads: int) -> Contest:
         contestant("isogloss-fp32", lambda threads, length: isogloss("fp32", threads, length)),
         contestant("isogloss-bf16", lambda threads, length: isogloss("bf16", threads, length)),
     )
-    options = {"steps": 1, "batch": 64, "max_length": 64}
-    return Contest(name, found, "pairs", rounds=2, threads=threads, options=options)
+    options = {"steps": 8, "batch": 64, "max_length": 64}
+    return Contest(name, found, "pairs", rounds=3, threads=threads, options=options)
 
 
 STATIC = (contestant("st", st_static), contestant("isogloss", our_static))
 CONTESTS = (
     contest("transformer", 1),
     contest("transformer-2", 2),
-    Contest("static", STATIC, "pairs", options={"steps": 10, "batch": 512, "max_length": 0}),
+    Contest("static", STATIC, "pairs", options={"steps": 40, "batch": 512, "max_length": 0}),
 )
 
 if __name__ == "__main__":
