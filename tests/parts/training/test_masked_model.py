@@ -26,6 +26,7 @@ from isogloss.training.base_models._artifact import (  # noqa: E402
 )  # fmt: skip
 from isogloss.training.base_models._pretraining import pretrain_causal, pretrain_masked  # noqa: E402
 from isogloss.training.masked_model import hiding  # noqa: E402
+from isogloss.training.tokenizer_learning import byte_pairs, word_pieces  # noqa: E402
 
 LINES = [
     "The first settlers came down the river in spring and built three houses of stone near the old bridge.",
@@ -43,7 +44,7 @@ class Material:
 
 
 def masked(tmp_path, *, steps=0, seed=0):
-    tokenizer = _text.word_pieces(LINES, 300)
+    tokenizer = word_pieces(LINES, 300)
     torch.manual_seed(seed)
     sizes = SIZES | {"vocabulary": tokenizer.get_vocab_size()}
     predictor = masked_predictor(Transformer(TransformerConfig(**sizes)))
@@ -56,7 +57,7 @@ def masked(tmp_path, *, steps=0, seed=0):
 
 
 def causal(tmp_path, *, steps=0, seed=0):
-    tokenizer = _text.byte_pairs(LINES, 300)
+    tokenizer = byte_pairs(LINES, 300)
     torch.manual_seed(seed)
     sizes = SIZES | {"vocabulary": tokenizer.get_vocab_size(), "causal": True, "norm_first": True, "types": 0}
     predictor = causal_predictor(Transformer(TransformerConfig(**sizes)))
@@ -144,8 +145,8 @@ def test_passages_are_whole_sentences():
 
 
 def test_tokenizers_repeat_and_byte_pairs_lose_nothing():
-    assert _text.word_pieces(LINES, 200).to_str() == _text.word_pieces(LINES, 200).to_str()
-    pairs = _text.byte_pairs(LINES, 300)
+    assert word_pieces(LINES, 200).to_str() == word_pieces(LINES, 200).to_str()
+    pairs = byte_pairs(LINES, 300)
     text = "  Two  spaces,\ttabs\n — and Ünïcödé 汉字 🙂 "
     assert pairs.decode(pairs.encode(text).ids) == text
 

@@ -15,12 +15,12 @@ import numpy as np
 from isogloss.evaluation.sample import Sample
 from isogloss.recipes._card import Card
 from isogloss.recipes._lab import Evidence, Lab, Run
-from isogloss.training.base_models._text import word_pieces
 from isogloss.training.body_encoder import BodyEncoder
 from isogloss.training.corpus_tokens import sentences, token_ids
 from isogloss.training.masked_model import hiding
 from isogloss.training.pretraining_tasks import assembled, class_task, predicted_classes
 from isogloss.training.randomness import seeded
+from isogloss.training.tokenizer_learning import word_pieces
 
 CARD = Card(
     slug="uer",

@@ -8,7 +8,8 @@ from isogloss.training.base_models._admission import admit_causal
 from isogloss.training.base_models._artifact import WINDOW, Pretrained, causal_predictor, load_causal
 from isogloss.training.base_models._plan import BaseModel, Material
 from isogloss.training.base_models._pretraining import pretrain_causal, seeded
-from isogloss.training.base_models._text import DATA, VOCABULARY, byte_pairs, learned
+from isogloss.training.base_models._text import DATA, VOCABULARY, learned
+from isogloss.training.tokenizer_learning import byte_pairs
 
 STEPS, RATE = 600, 4e-3
 

@@ -8,7 +8,8 @@ from isogloss.training.base_models._admission import admit_masked
 from isogloss.training.base_models._artifact import WINDOW, Pretrained, load_masked, masked_predictor
 from isogloss.training.base_models._plan import BaseModel, Material
 from isogloss.training.base_models._pretraining import pretrain_masked, seeded
-from isogloss.training.base_models._text import DATA, VOCABULARY, learned, word_pieces
+from isogloss.training.base_models._text import DATA, VOCABULARY, learned
+from isogloss.training.tokenizer_learning import word_pieces
 
 STEPS, RATE = 2000, 1e-3
 

@@ -19,7 +19,8 @@ from isogloss.training.base_models._admission import CLEARLY, masked_bits
 from isogloss.training.base_models._artifact import WINDOW, MaskedBase, Pretrained, load_masked, masked_predictor
 from isogloss.training.base_models._plan import Admission, BaseModel, Material
 from isogloss.training.base_models._pretraining import pretrain_masked, seeded
-from isogloss.training.base_models._text import DATA, VOCABULARY, held_out, learned, word_pieces
+from isogloss.training.base_models._text import DATA, VOCABULARY, held_out, learned
+from isogloss.training.tokenizer_learning import word_pieces
 
 STEPS, RATE = 2000, 1e-3
 EXPERTS, TOP, BALANCE = 4, 2, 0.05
