@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from isogloss.transforms.blocks import by_blocks
 from isogloss.transforms.estimator import Estimator
 
 
@@ -38,7 +39,8 @@ class Centering(Estimator):
     def transform(self, X: Any) -> Any:
         """Return each row less the mean, ``(n, d)``."""
         matrix = self._matrix(X)
-        return self._output(X, matrix - self.mean_.astype(matrix.dtype, copy=False))
+        mean = self.mean_.astype(matrix.dtype, copy=False)
+        return self._output(X, by_blocks(lambda part: part - mean, matrix))
 
     def inverse_transform(self, X: Any) -> NDArray[Any]:
         """Return the rows with the mean put back."""

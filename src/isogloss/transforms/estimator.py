@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isogloss.errors import IncompatibleError, NotFittedError, UsageError
+from isogloss.transforms.blocks import blocks
 
 
 class Estimator(ABC):
@@ -106,6 +107,22 @@ class Estimator(ABC):
             raise ValueError(
                 f"X has {matrix.shape[1]} features, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input."
+            )
+        return matrix
+
+    @staticmethod
+    def checked(X: Any) -> NDArray[Any]:
+        """Return ``X`` as a finite float32 or float64 matrix, or say what is wrong with it."""
+        return _finite_matrix(X)
+
+    def _coordinates(self, X: Any) -> NDArray[Any]:
+        """Return ``X``, results of ``transform`` given back, as a finite matrix of that width."""
+        self._check_fitted()
+        matrix = _finite_matrix(X)
+        if matrix.shape[1] != self._width_out():
+            raise ValueError(
+                f"X has {matrix.shape[1]} columns, but transform of this {type(self).__name__} gives "
+                f"{self._width_out()}; inverse_transform takes what transform gave"
             )
         return matrix
 
@@ -211,6 +228,6 @@ def _finite_matrix(X: Any) -> NDArray[Any]:
     for axis, name in enumerate(("sample", "feature")):
         if matrix.shape[axis] < 1:
             raise ValueError(f"Found array with 0 {name}(s) (shape={matrix.shape}) while a minimum of 1 is required.")
-    if not np.isfinite(matrix).all():
+    if not all(np.isfinite(matrix[part]).all() for part in blocks(len(matrix))):
         raise ValueError("Input X contains NaN or infinity (inf); remove these rows first")
     return matrix

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from isogloss.errors import UsageError
 from isogloss.seeding import generator
+from isogloss.transforms.blocks import blocks
 
 Labels = NDArray[np.int64]
 Floats = NDArray[Any]
@@ -103,9 +104,12 @@ def _distances(x: Floats, squares: Floats, centres: Floats) -> Floats:
 
 
 def _nearest(x: Floats, squares: Floats, centres: Floats) -> tuple[Labels, Floats]:
-    table = _distances(x, squares, centres)
-    labels = table.argmin(1)
-    return labels, np.asarray(table[np.arange(len(x)), labels], np.float64)
+    labels, apart = np.empty(len(x), np.int64), np.empty(len(x))
+    for part in blocks(len(x)):  # a table of all items and centres would outgrow the items
+        table = _distances(x[part], squares[part], centres)
+        labels[part] = table.argmin(1)
+        apart[part] = table.min(1)
+    return labels, apart
 
 
 def _means(x: Floats, labels: Labels, apart: Floats, k: int) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isogloss.arrays import charge
+from isogloss.transforms.blocks import by_blocks
 from isogloss.transforms.estimator import Estimator
 
 
@@ -105,13 +106,13 @@ class PCA(Estimator):
         """Return the coordinates of each row along the directions, ``(n, k)``."""
         matrix = self._matrix(X)
         charge(multiply_adds=matrix.shape[0] * self.components_.size)
-        components = self.components_.astype(matrix.dtype, copy=False)
-        return self._output(X, (matrix - self.mean_.astype(matrix.dtype, copy=False)) @ components.T)
+        mean, rows = (one.astype(matrix.dtype, copy=False) for one in (self.mean_, self.components_))
+        return self._output(X, by_blocks(lambda part: (part - mean) @ rows.T, matrix))
 
     def inverse_transform(self, X: Any) -> NDArray[Any]:
         """Return the points ``(n, d)`` of the kept subspace that have these coordinates ``(n, k)``."""
-        self._check_fitted()
-        return np.asarray(np.asarray(X) @ self.components_ + self.mean_)
+        points = self._coordinates(X)
+        return by_blocks(lambda part: np.asarray(part @ self.components_ + self.mean_), points)
 
     def _width_out(self) -> int:
         return len(self.components_)
@@ -163,6 +164,11 @@ class TopComponentsRemoval(Estimator):
         """Return each row less the mean and less its part along the directions, ``(n, d)``."""
         matrix = self._matrix(X)
         charge(multiply_adds=2 * matrix.shape[0] * self.components_.size)
-        components = self.components_.astype(matrix.dtype, copy=False)
-        centred = matrix - self.mean_.astype(matrix.dtype, copy=False)
-        return self._output(X, centred - (centred @ components.T) @ components)
+        mean, rows = (one.astype(matrix.dtype, copy=False) for one in (self.mean_, self.components_))
+
+        def removed(part: NDArray[Any]) -> NDArray[Any]:
+            centred = part - mean
+            centred -= (centred @ rows.T) @ rows
+            return centred
+
+        return self._output(X, by_blocks(removed, matrix))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isogloss.errors import UsageError
+from isogloss.transforms.blocks import blocks, by_blocks
 from isogloss.transforms.estimator import Estimator
 
 LEVELS = 127
@@ -54,9 +55,10 @@ class Int8Quantizer(Estimator):
         if not 0 < self.coverage <= 1:
             why = f"coverage = {self.coverage}"
             raise UsageError("the quantiser cannot be fitted", why, "give a share above 0 and at most 1")
-        matrix = self._matrix(X, reset=True).astype(np.float64)
+        matrix = self._matrix(X, reset=True)
         outside = (1 - self.coverage) / 2
-        low, high = np.quantile(matrix, [outside, 1 - outside], axis=0)
+        parts = (matrix[:, columns].astype(np.float64) for columns in blocks(matrix.shape[1], 64))
+        low, high = np.concatenate([np.quantile(part, [outside, 1 - outside], axis=0) for part in parts], axis=1)
         self.centre_ = ((low + high) / 2).astype(np.float32)
         # from the rounded centre, so that neither bound is cut
         reach = np.maximum(high - self.centre_, self.centre_ - low)
@@ -64,14 +66,14 @@ class Int8Quantizer(Estimator):
         self.step_[self.step_ == 0] = np.finfo(np.float32).tiny
         return self
 
-    def _steps(self, X: Any) -> NDArray[np.float64]:
-        """Return how many steps each number lies from the centre."""
-        return np.asarray((self._matrix(X) - self.centre_.astype(np.float64)) / self.step_.astype(np.float64))
+    def _steps(self, part: NDArray[Any]) -> NDArray[np.float64]:
+        """Return how many steps each number lies from the centre, rounded."""
+        return np.rint((part - self.centre_.astype(np.float64)) / self.step_.astype(np.float64))
 
     def transform(self, X: Any) -> Any:
         """Return the codes ``(n, d)`` int8 of vectors ``(n, d)``."""
-        steps = np.rint(self._steps(X))
-        return self._output(X, np.clip(steps, -LEVELS, LEVELS).astype(np.int8))
+        found = by_blocks(lambda part: np.clip(self._steps(part), -LEVELS, LEVELS).astype(np.int8), self._matrix(X))
+        return self._output(X, found)
 
     def inverse_transform(self, X: Any) -> NDArray[np.float32]:
         """Return the vectors ``(n, d)`` float32 that codes ``(n, d)`` stand for."""
@@ -83,4 +85,4 @@ class Int8Quantizer(Estimator):
 
         Far more than ``1 - coverage`` says that the vectors are not of the kind that the calibration saw.
         """
-        return float((np.abs(np.rint(self._steps(X))) > LEVELS).mean())
+        return float(by_blocks(lambda part: (np.abs(self._steps(part)) > LEVELS).mean(1), self._matrix(X)).mean())

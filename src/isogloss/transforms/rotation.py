@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from isogloss.arrays import charge
 from isogloss.seeding import generator
+from isogloss.transforms.blocks import by_blocks
 from isogloss.transforms.estimator import Estimator
 
 
@@ -60,9 +61,9 @@ class Rotation(Estimator):
         """Return the turned rows, ``(n, d)``."""
         matrix = self._matrix(X)
         charge(multiply_adds=matrix.shape[0] * self.rotation_.size)
-        centred = matrix - self.mean_.astype(matrix.dtype, copy=False)
-        return self._output(X, centred @ self.rotation_.astype(matrix.dtype, copy=False))
+        mean, turn = (one.astype(matrix.dtype, copy=False) for one in (self.mean_, self.rotation_))
+        return self._output(X, by_blocks(lambda part: (part - mean) @ turn, matrix))
 
     def inverse_transform(self, X: Any) -> NDArray[Any]:
         """Return the rows turned back."""
-        return np.asarray(self._matrix(X) @ self.rotation_.T + self.mean_)
+        return by_blocks(lambda part: np.asarray(part @ self.rotation_.T + self.mean_), self._matrix(X))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isogloss.arrays import charge
+from isogloss.transforms.blocks import by_blocks
 from isogloss.transforms.estimator import Estimator
 from isogloss.transforms.projection import principal_directions
 
@@ -18,11 +19,13 @@ class Whitening(Estimator):
     With the mean m and the covariance U diag(v) U^T of the fitted rows, a row becomes
     ``(x - m) U diag(1 / sqrt(v + eps))``, and with ``kind="zca"`` times ``U^T``, which brings it as near to where it
     was as a whitened row can be. Directions in which the fitted rows do not vary at all get the factor 0 (else a new
-    row would explode there), unless ``shrinkage`` gives them variance.
+    row would explode there), unless ``shrinkage`` gives them variance. Three ways soften it: ``eps`` (as Soft-ZCA:
+    weak directions are not blown up), ``shrinkage``, and ``strength`` (every direction goes a part of the way).
 
     Source: Huang et al. 2021, "WhiteningBERT" (https://arxiv.org/abs/2104.01767); Su et al. 2021, "Whitening Sentence
     Representations" (https://arxiv.org/abs/2103.15316), which keeps the first directions only; ZCA: Kessy, Lewin,
-    Strimmer 2018, "Optimal Whitening and Decorrelation" (https://arxiv.org/abs/1512.00809).
+    Strimmer 2018, "Optimal Whitening and Decorrelation" (https://arxiv.org/abs/1512.00809); soft: Diera, Galke,
+    Scherp 2024, "Isotropy Matters: Soft-ZCA Whitening" (https://arxiv.org/abs/2411.17538).
 
     Parameters
     ----------
@@ -35,6 +38,8 @@ class Whitening(Estimator):
     shrinkage
         Share of the covariance, from 0 to 1, that is replaced by the same mean variance in every direction; for
         fewer rows than columns.
+    strength
+        Power of the division, from 0 (the rows are only turned) to 1 (they become white).
 
     Attributes
     ----------
@@ -54,12 +59,13 @@ class Whitening(Estimator):
 
     def __init__(
         self, *, kind: Literal["pca", "zca"] = "pca", dimensions: int | None = None, eps: float = 1e-6,
-        shrinkage: float = 0.0,
+        shrinkage: float = 0.0, strength: float = 1.0,
     ) -> None:  # fmt: skip
         self.kind = kind
         self.dimensions = dimensions
         self.eps = eps
         self.shrinkage = shrinkage
+        self.strength = strength
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn mean and covariance from ``X (n, d)``; a parameter out of its range is a ``ValueError``."""
@@ -72,7 +78,7 @@ class Whitening(Estimator):
         if self.shrinkage:
             values = (1 - self.shrinkage) * values + self.shrinkage * values.mean()
             real = values > 0
-        deviation = np.sqrt(values + self.eps)
+        deviation = np.sqrt(values + self.eps) ** self.strength
         factors = np.divide(1, deviation, out=np.zeros_like(deviation), where=real & (deviation > 0))
         out = found.rows[:kept].T * factors[:kept]
         back = found.rows[:kept] * deviation[:kept, None]
@@ -86,8 +92,10 @@ class Whitening(Estimator):
     def _checked(self, width: int) -> int:
         if self.kind not in ("pca", "zca"):
             raise ValueError(f"kind={self.kind!r} is neither 'pca' nor 'zca'")
-        if self.eps < 0 or not 0 <= self.shrinkage <= 1:
-            raise ValueError(f"eps={self.eps} must not be negative, shrinkage={self.shrinkage} must lie in 0..1")
+        if self.eps < 0:
+            raise ValueError(f"eps={self.eps} must not be negative")
+        if not (0 <= self.shrinkage <= 1 and 0 <= self.strength <= 1):
+            raise ValueError(f"shrinkage={self.shrinkage} and strength={self.strength} must lie in 0..1")
         kept = width if self.dimensions is None else self.dimensions
         if not 1 <= kept <= width:
             raise ValueError(f"dimensions={kept} must lie in 1..{width}, the columns of X")
@@ -97,13 +105,13 @@ class Whitening(Estimator):
         """Return the white rows: ``(n, k)`` by ``"pca"``, ``(n, d)`` by ``"zca"``."""
         matrix = self._matrix(X)
         charge(multiply_adds=matrix.shape[0] * self.weights_.size)
-        centred = matrix - self.mean_.astype(matrix.dtype, copy=False)
-        return self._output(X, centred @ self.weights_.astype(matrix.dtype, copy=False))
+        mean, weights = (one.astype(matrix.dtype, copy=False) for one in (self.mean_, self.weights_))
+        return self._output(X, by_blocks(lambda part: (part - mean) @ weights, matrix))
 
     def inverse_transform(self, X: Any) -> NDArray[Any]:
         """Return the points ``(n, d)`` of the kept directions that have these white coordinates."""
-        self._check_fitted()
-        return np.asarray(np.asarray(X) @ self.back_ + self.mean_)
+        points = self._coordinates(X)
+        return by_blocks(lambda part: np.asarray(part @ self.back_ + self.mean_), points)
 
     def _width_out(self) -> int:
         return int(self.weights_.shape[1])
