@@ -56,12 +56,13 @@ def test_every_kind_of_rows_trains_with_the_objective_that_fits(files, small, ru
 
 def test_a_config_file_runs_its_stages(files, small, run):
     (files / "config.toml").write_text(
-        f'base = "{small}"\nout = "staged"\nmerge = false\n[[stage]]\non = "pairs.jsonl"\nsteps = 2\nbatch_size = 16\n'
-        '[[stage]]\non = "scored.tsv"\nobjective = "angle"\nsteps = 2\nbatch_size = 16\n'
+        f'base = "{small}"\nout = "staged"\nmerge = false\non = "pairs.jsonl"\nsteps = 2\nbatch_size = 16\n[[stage]]\n'
+        '[[stage]]\non = "scored.tsv"\nobjective = "angle"\nsteps = 3\n'
     )
     done = run("train", "config.toml", "--json", "--threads", "1")
     assert done.code == 0, done.err
     assert done.json["facts"]["objectives"] == ["in-batch", "angle"]
+    assert done.json["facts"]["steps"] == 5  # what stands at the top holds where a stage says nothing else
     assert run("train", "config.toml", "--budget", "3s").code == 2
 
 

@@ -94,6 +94,8 @@ class TrainingSettings:
 def read_config(path: str | Path) -> tuple[TrainingSettings, str]:
     r"""Read a ``config.toml``: settings of the run at the top, one ``[[stage]]`` a stage, ``out`` where it goes.
 
+    A setting of a stage that stands at the top, such as ``on``, holds for every stage that does not say otherwise.
+
     Paths are relative to the file. A budget may be written as ``"10m"``.
 
     Raises
@@ -119,8 +121,11 @@ def read_config(path: str | Path) -> tuple[TrainingSettings, str]:
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise UsageError(f"{path} has no stage", "a run needs one [[stage]] at least", 'add [[stage]] with on = "DATA"')
     out = content.pop("out", "")
+    of_run = {one.name for one in fields(TrainingSettings)}
+    shared = {one.name: content.pop(one.name) for one in fields(StageSettings) if one.name in {*content} - of_run}
     stages = []
     for number, row in enumerate(rows, 1):
+        row = {**shared, **row}
         if "on" not in row:
             raise UsageError(f"stage {number} of {path} does not say what it learns from", "", 'give on = "DATA"')
         own = with_values(StageSettings(on=""), row, f"stage {number} of {path}")
