@@ -267,7 +267,8 @@ class ObjectivePart:
     """An objective, and right outputs and batches of ``case(items, seed)`` for it, in float64 and with gradients.
 
     ``wrong(outputs, batch)`` pairs them wrongly. ``scale_free`` outputs may be of any size. ``opted_out`` names tests
-    of ``test_objectives`` that cannot hold, each with its reason.
+    of ``test_objectives`` that cannot hold, each with its reason. ``select(outputs, batch, items)`` gives what belongs
+    to some items, in their order, where it is not one row of each tensor.
     """
 
     make: Callable[[], Any]
@@ -275,6 +276,7 @@ class ObjectivePart:
     wrong: Callable[[Any, Any], tuple[Any, Any]] | None = None
     scale_free: bool = False
     opted_out: dict[str, str] = field(default_factory=dict)
+    select: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
 
 
 objectives: dict[str, ObjectivePart] = {}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from isogloss.nn.moe import MixtureFeedForward, load_balance
 from isogloss.objectives.contract import Batch, Losses, Objective
+from isogloss.objectives.token_targets import token_weights
 
 
 def with_routing(forward: Callable[[nn.Module, Batch], Any]) -> Callable[[nn.Module, Batch], tuple[Any, list[Tensor]]]:
@@ -53,6 +54,9 @@ class Balanced:
     def __call__(self, outputs: tuple[Any, list[Tensor]], batch: Batch) -> Losses:
         """Return the objective's losses, each with the penalty added."""
         losses = self.objective(outputs[0], batch)
-        balance = torch.stack([load_balance(routing, self.top) for routing in outputs[1]]).mean()
+        weights, routings = token_weights(batch), outputs[1]
+        if weights is not None:  # tokens of weight 0 crowd no expert
+            routings = [one[weights > 0] if len(one) == len(weights) else one for one in routings]
+        balance = torch.stack([load_balance(routing, self.top) for routing in routings]).mean()
         parts = {**losses.parts, "balance": balance.detach()}
         return replace(losses, values=losses.values + self.weight * balance, parts=parts)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from isogloss.errors import UsageError
 from isogloss.nn.packing import Packed
 from isogloss.objectives.contract import Batch, Losses
-from isogloss.objectives.token_targets import IGNORED, targets_of, token_losses
+from isogloss.objectives.token_targets import IGNORED, targets_of, token_losses, token_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class CausalLanguageModelling:
 
     def __call__(self, outputs: Tensor, batch: Batch) -> Losses:
         """Return one loss a judged token."""
-        return token_losses(outputs, targets_of(batch))
+        return token_losses(outputs, targets_of(batch), token_weights(batch))
 
 
 def previous(packed: Packed) -> Tensor:
@@ -76,7 +76,10 @@ class TwoWayLanguageModelling:
         """Return one loss a judged token and direction."""
         if len(outputs) != 2:
             raise UsageError("a two-way model gives two tensors of logits", f"it gave {len(outputs)}")
-        ahead = token_losses(outputs[0], targets_of(batch))
-        back = token_losses(outputs[1], previous(batch.columns[0]))
+        weights = token_weights(batch)
+        ahead = token_losses(outputs[0], targets_of(batch), weights)
+        back = token_losses(outputs[1], previous(batch.columns[0]), weights)
         parts = {"ahead": ahead.mean().detach(), "back": back.mean().detach()}
-        return Losses(torch.cat([ahead.values, back.values]), unit="token", parts=parts)
+        kept = [one.weights for one in (ahead, back) if one.weights is not None]
+        values = torch.cat([ahead.values, back.values])
+        return Losses(values, torch.cat(kept) if kept else None, "token", parts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from isogloss.objectives.contract import Batch, Losses
-from isogloss.objectives.token_targets import targets_of, token_losses
+from isogloss.objectives.token_targets import targets_of, token_losses, token_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +30,4 @@ class MaskedLanguageModelling:
 
     def __call__(self, outputs: Tensor, batch: Batch) -> Losses:
         """Return one loss a judged token."""
-        return token_losses(outputs, targets_of(batch))
+        return token_losses(outputs, targets_of(batch), token_weights(batch))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from isogloss.objectives.contract import Batch, Losses
-from isogloss.objectives.token_targets import IGNORED, targets_of, token_losses
+from isogloss.objectives.token_targets import IGNORED, targets_of, token_losses, token_weights
 
 
 def reconstruct(module: nn.Module, batch: Batch) -> Tensor:
@@ -33,4 +33,4 @@ class BottleneckReconstruction:
 
     def __call__(self, outputs: Tensor, batch: Batch) -> Losses:
         """Return one loss a token to restore."""
-        return token_losses(outputs, targets_of(batch))
+        return token_losses(outputs, targets_of(batch), token_weights(batch))

@@ -12,7 +12,7 @@ from isogloss.errors import UsageError
 from isogloss.nn.packing import Packed
 from isogloss.nn.replaced_tokens import Replacements
 from isogloss.objectives.contract import Batch, Losses, weighted_sum
-from isogloss.objectives.token_targets import IGNORED, targets_of, token_losses
+from isogloss.objectives.token_targets import IGNORED, targets_of, token_losses, token_weights
 
 
 def play(module: nn.Module, batch: Batch) -> Replacements:
@@ -53,12 +53,13 @@ class ReplacedTokenDetection:
 
     def __call__(self, outputs: Replacements, batch: Batch) -> Losses:
         """Return one value, the sum; ``generator``, ``discriminator`` and how many were replaced in its parts."""
-        told = detection_losses(outputs, everywhere=self.everywhere)
-        guessed = token_losses(outputs.generator, targets_of(batch))
+        weights = token_weights(batch)
+        told = detection_losses(outputs, everywhere=self.everywhere, weights=weights)
+        guessed = token_losses(outputs.generator, targets_of(batch), weights)
         return weighted_sum({"generator": (1.0, guessed), "discriminator": (self.weight, told)})
 
 
-def detection_losses(outputs: Replacements, *, everywhere: bool = True) -> Losses:
+def detection_losses(outputs: Replacements, *, everywhere: bool = True, weights: Tensor | None = None) -> Losses:
     """Return the binary log loss of each token, in nats.
 
     Parameters
@@ -67,6 +68,8 @@ def detection_losses(outputs: Replacements, *, everywhere: bool = True) -> Losse
         Of the game.
     everywhere
         Whether tokens that were not hidden count.
+    weights
+        ``(T,)`` weight of each token, or None: all 1.
 
     Examples
     --------
@@ -77,8 +80,12 @@ def detection_losses(outputs: Replacements, *, everywhere: bool = True) -> Losse
     """
     logits, right = outputs.discriminator.float(), outputs.original.float()  # (T,), (T,)
     values = functional.binary_cross_entropy_with_logits(logits, right, reduction="none")  # (T,)
-    weights: Tensor | None = None if everywhere else outputs.hidden.float()
-    replaced = 1 - right.mean()
-    told = ((logits.detach() > 0) == outputs.original).float().mean()
-    parts = {"accuracy": told, "replaced": replaced.detach() if len(right) else torch.zeros(())}
+    told = ((logits.detach() > 0) == outputs.original).float()  # (T,)
+    replaced, share = (1 - right.mean(), told.mean()) if weights is None else (
+        Losses(1 - right, weights).mean(), Losses(told, weights).mean()
+    )  # fmt: skip
+    if not everywhere:
+        hidden = outputs.hidden.float()  # (T,)
+        weights = hidden if weights is None else hidden * weights
+    parts = {"accuracy": share, "replaced": replaced.detach() if len(right) else torch.zeros(())}
     return Losses(values, weights, "token", parts)

@@ -11,7 +11,7 @@ from torch.nn import functional
 from isogloss.nn.heads import TokenPredictor
 from isogloss.nn.packing import Packed
 from isogloss.objectives.contract import Batch, Losses, weighted_sum
-from isogloss.objectives.token_targets import IGNORED, targets_of, token_losses
+from isogloss.objectives.token_targets import IGNORED, targets_of, token_losses, token_weights
 
 
 def span_edges(packed: Packed, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -109,7 +109,8 @@ class SpanBoundary:
     def __call__(self, outputs: tuple[Tensor, Tensor, Tensor], batch: Batch) -> Losses:
         """Return one value, the sum; the two in its parts."""
         own, edges, whole = outputs
-        targets = targets_of(batch)
-        told = token_losses(edges, targets)
-        told = Losses(told.values, whole.float(), "token", told.parts)
-        return weighted_sum({"own": (1.0, token_losses(own, targets)), "edges": (self.weight, told)})
+        targets, weights = targets_of(batch), token_weights(batch)
+        told = token_losses(edges, targets, weights)
+        sure = whole.float() if told.weights is None else whole * told.weights  # (m,)
+        told = Losses(told.values, sure, "token", told.parts)
+        return weighted_sum({"own": (1.0, token_losses(own, targets, weights)), "edges": (self.weight, told)})

@@ -35,6 +35,20 @@ def targets_of(batch: Batch) -> Tensor:
     return targets.ids
 
 
+def token_weights(batch: Batch) -> Tensor | None:
+    """Return the weight of each token of the first column ``(T,)``, that of its text, or None: all 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from isogloss.nn.packing import pack
+    >>> texts = pack([np.array([7, 8]), np.array([9])])
+    >>> token_weights(Batch((texts,), weights=torch.tensor([0.5, 0.0]))).tolist()
+    [0.5, 0.5, 0.0]
+    """
+    return None if batch.weights is None else batch.weights.index_select(0, batch.columns[0].texts())  # (T,)
+
+
 def predict_judged(module: nn.Module, batch: Batch) -> Tensor:
     """Return the module's logits ``(m, V)`` at the judged positions: the forward pass of a token predictor.
 
@@ -45,7 +59,7 @@ def predict_judged(module: nn.Module, batch: Batch) -> Tensor:
     return logits
 
 
-def token_losses(logits: Tensor, targets: Tensor) -> Losses:
+def token_losses(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Losses:
     """Return the log loss of each judged token, in nats, and the share that is predicted right.
 
     Parameters
@@ -54,6 +68,8 @@ def token_losses(logits: Tensor, targets: Tensor) -> Losses:
         ``(m, V)`` of the judged positions, or ``(T, V)`` of all.
     targets
         ``(T,)`` with ``IGNORED`` where nobody judges.
+    weights
+        ``(T,)`` weight of each token, see :func:`token_weights`; None: all 1. The share counts by them too.
 
     Raises
     ------
@@ -74,5 +90,9 @@ def token_losses(logits: Tensor, targets: Tensor) -> Losses:
         raise UsageError("logits and targets do not belong together", f"{len(logits)} rows, {len(asked)} judged tokens")
     values = functional.cross_entropy(logits.float(), asked, reduction="none")  # (m,)
     right = (logits.detach().argmax(1) == asked).float()  # (m,)
-    accuracy = right.mean() if len(asked) else torch.zeros(())
-    return Losses(values, unit="token", parts={"accuracy": accuracy, "tokens": float(len(asked))})
+    if weights is None:
+        accuracy = right.mean() if len(asked) else torch.zeros(())
+        return Losses(values, unit="token", parts={"accuracy": accuracy, "tokens": float(len(asked))})
+    told = weights.detach()[judged]  # (m,)
+    parts: dict[str, Tensor | float] = {"accuracy": Losses(right, told).mean(), "tokens": float((told > 0).sum())}
+    return Losses(values, told, "token", parts)

@@ -15,7 +15,7 @@ from isogloss.nn.heads import TokenPredictor
 from isogloss.nn.hypernetwork import EmbeddingHypernetwork
 from isogloss.nn.packing import Packed, pack
 from isogloss.objectives.contract import Batch, Losses, weighted_sum
-from isogloss.objectives.token_targets import targets_of, token_losses
+from isogloss.objectives.token_targets import targets_of, token_losses, token_weights
 from isogloss.protocols import Progress
 from isogloss.seeding import derive, generator
 from isogloss.training.corpus_batches import CausalBatches
@@ -152,7 +152,7 @@ class TransferLoss:
         known = batch.extra["known"]
         both = known >= 0
         distance = (outputs.table[both] - self.old[known[both]]).norm(dim=1)  # (k,)
-        language = token_losses(outputs.logits, targets_of(batch))
+        language = token_losses(outputs.logits, targets_of(batch), token_weights(batch))
         return weighted_sum({"language": (1.0, language), "anchor": (self.anchor, Losses(distance, unit="token"))})
 
 

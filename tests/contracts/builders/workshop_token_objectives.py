@@ -23,10 +23,6 @@ from isogloss.objectives import (
 from isogloss.objectives.contract import Batch
 
 WORDS = 7
-NOT_ITEMS = {
-    "weights": "its outputs have a row a token, and judged tokens are named by their targets",
-    "permutation": "its outputs have a row a token",
-}
 SINGLE = {"finite_differences": "it computes in float32 on purpose; the part's own test has the gradient"}
 
 
@@ -95,6 +91,40 @@ def replaced(items: int, seed: int) -> tuple[Any, Any]:
     return Replacements(outputs, told, original, torch.ones_like(original)), batch
 
 
+def places(packed: Any, items: Any) -> Any:
+    """The tokens of some texts, text by text."""
+    starts, stops = packed.offsets[:-1].tolist(), packed.offsets[1:].tolist()
+    return torch.cat([torch.arange(starts[i], stops[i]) for i in items.tolist()])
+
+
+def some(packed: Any, items: Any) -> Any:
+    """Some texts of a pack, in some order."""
+    return pack([packed.ids[packed.offsets[i] : packed.offsets[i + 1]].numpy() for i in items.tolist()])
+
+
+def select(outputs: Any, batch: Any, items: Any) -> tuple[Any, Any]:
+    """What belongs to some texts: a row a token of the column that is judged, the last one."""
+    at = places(batch.columns[-1], items)
+
+    def rows(one: Any) -> Any:
+        if isinstance(one, torch.Tensor):
+            return one[at]
+        parts = [rows(part) for part in one]
+        return type(one)(*parts) if hasattr(one, "_fields") else type(one)(parts)
+
+    extra = {name: some(one, items) for name, one in batch.extra.items()}
+    return rows(outputs), Batch(tuple(some(one, items) for one in batch.columns), extra=extra)
+
+
+def select_both(outputs: Any, batch: Any, items: Any) -> tuple[Any, Any]:
+    """The same where the tokens back have no row for the first of a text."""
+    inner = causal.previous(batch.columns[0]) >= 0
+    whole = torch.zeros(len(inner), WORDS, dtype=outputs[1].dtype)
+    whole[inner] = outputs[1]
+    (ahead, back), rest = select((outputs[0], whole), batch, items)
+    return (ahead, back[causal.previous(rest.columns[0]) >= 0]), rest
+
+
 def flip(outputs: Any, batch: Any) -> tuple[Any, Any]:
     """Tell everything wrongly."""
     return outputs._replace(discriminator=-outputs.discriminator), batch
@@ -107,23 +137,21 @@ def roll(outputs: Any, batch: Any) -> tuple[Any, Any]:
     return outputs.roll(1, 1), batch
 
 
-def _part(make: Any, case: Any, *, weighted: bool = False) -> ObjectivePart:
-    return ObjectivePart(make, case, roll, opted_out=SINGLE if weighted else {**NOT_ITEMS, **SINGLE})
+def _part(make: Any, case: Any, choose: Any = select) -> ObjectivePart:
+    return ObjectivePart(make, case, roll, opted_out=SINGLE, select=choose)
 
 
 objectives = {
     "objectives.masked.MaskedLanguageModelling": _part(masked.MaskedLanguageModelling, judged),
     "objectives.causal.CausalLanguageModelling": _part(causal.CausalLanguageModelling, judged),
-    "objectives.causal.TwoWayLanguageModelling": _part(causal.TwoWayLanguageModelling, both),
+    "objectives.causal.TwoWayLanguageModelling": _part(causal.TwoWayLanguageModelling, both, select_both),
     "objectives.sequence.TeacherForcing": _part(sequence.TeacherForcing, written),
-    "objectives.sequence.RelevanceToken": _part(
-        lambda: sequence.RelevanceToken(true=2, false=1), relevant, weighted=True
-    ),
-    "objectives.class_prediction.ClassPrediction": _part(class_prediction.ClassPrediction, classed, weighted=True),
+    "objectives.sequence.RelevanceToken": _part(lambda: sequence.RelevanceToken(true=2, false=1), relevant, None),
+    "objectives.class_prediction.ClassPrediction": _part(class_prediction.ClassPrediction, classed, None),
     "objectives.reconstruction.BottleneckReconstruction": _part(reconstruction.BottleneckReconstruction, judged),
     "objectives.span.SpanBoundary": _part(span.SpanBoundary, edged),
     "objectives.replaced_token.ReplacedTokenDetection": ObjectivePart(
-        replaced_token.ReplacedTokenDetection, replaced, flip, opted_out={**NOT_ITEMS, **SINGLE}
+        replaced_token.ReplacedTokenDetection, replaced, flip, opted_out=SINGLE, select=select
     ),
     "objectives.balanced.Balanced": _part(lambda: balanced.Balanced(masked.MaskedLanguageModelling()), routed),
 }

@@ -47,6 +47,19 @@ def test_by_hand():
     assert float(losses.parts["accuracy"]) == 1.0  # of equals the first is taken
 
 
+def test_a_token_weighs_what_its_text_weighs():
+    texts, targets = pack([np.array([4, 5]), np.array([6]), np.array([7])]), np.array([1, 0, 0, 1])
+    batch = Batch((texts,), weights=torch.tensor([2.0, 0.0, 1.0]), extra={"targets": pack(np.split(targets, [2, 3]))})
+    logits = torch.tensor([[0.0, math.log(3)], [0.0, 0.0], [-50.0, 50.0], [0.0, math.log(7)]])
+    losses = MaskedLanguageModelling()(logits, batch)
+    assert losses.weights.tolist() == [2.0, 2.0, 0.0, 1.0]
+    expected = (2 * math.log(4 / 3) + 2 * math.log(2) + math.log(8 / 7)) / 5
+    assert float(losses.mean()) == pytest.approx(expected, rel=1e-6)
+    assert losses.parts == {"accuracy": 1.0, "tokens": 3.0}  # the wrong one weighs nothing
+    both = TwoWayLanguageModelling()((logits, torch.tensor([[0.0] * 8])), batch)
+    assert both.weights.tolist() == [2.0, 2.0, 0.0, 1.0, 2.0]
+
+
 @pytest.mark.parametrize(("objective", "batches", "causal"), CASES)
 def test_equals_torch_over_all_places(objective, batches, causal):
     module, batch = model(causal).eval(), batches(3)
