@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,16 @@ def masked_task(body: Backbone, sequences: Ragged, hiding: Hiding, *, batch_size
 
 
 def causal_task(body: Backbone, sequences: Ragged, hiding: Hiding, *, batch_size: int, seed: int) -> Pretraining:
-    """Return the prediction of each next token with a body that does not see it; parameters as :func:`masked_task`."""
-    module = TokenPredictor(body, CausalHead(body.table.shape[1]))
+    """Return the prediction of each next token with a body that does not see it; parameters as :func:`masked_task`.
+
+    The head's bias begins at the logarithm of each token's frequency. Without one the states themselves must carry the
+    frequencies, as one large vector that all of them share, and what is tuned on them later learns from that.
+    """
+    vocabulary, width = body.table.shape
+    head = CausalHead(width, bias=vocabulary)
+    often = np.bincount(sequences.values, minlength=vocabulary) + 1.0  # (V,)
+    head.bias = nn.Parameter(torch.from_numpy(np.log(often / often.sum())).float())  # (V,)
+    module = TokenPredictor(body, head)
     batches = CausalBatches(sequences, batch_size=batch_size, seed=seed)
     return Pretraining(module=module, objective=CausalLanguageModelling(), forward=predict_judged, batches=batches)
 
@@ -179,6 +188,34 @@ def class_task(
     return Pretraining(module=module, objective=ClassPrediction(), forward=predict_classes, batches=batches)
 
 
+def tuned_classes(
+    body: Backbone, known: tuple[Ragged, NDArray[np.int64]], choose: tuple[Ragged, NDArray[np.int64]], *, classes: int,
+    steps: int, rates: Sequence[float], batch_size: int = 32, seed: int = 0,
+) -> Pretraining:  # fmt: skip
+    """Return a :func:`class_task` over a copy of a body, run at the rate of learning that does best on other texts.
+
+    Pre-trained and random weights need different rates: one that suits only the one of them decides a comparison.
+
+    Parameters
+    ----------
+    body
+        To begin from; it is not changed.
+    known, choose
+        Texts and labels to learn from, and to choose the rate on.
+    classes, batch_size, seed
+        As for :func:`class_task`.
+    steps, rates
+        Of each trial, and the rates that are tried; of equal ones the first is taken.
+    """
+    tried: list[tuple[float, Pretraining]] = []
+    for rate in rates:
+        with seeded(seed):
+            task = class_task(copy.deepcopy(body), *known, classes=classes, batch_size=batch_size, seed=seed)
+        task.run(steps, learning_rate=rate, seed=seed)
+        tried.append((float((predicted_classes(task, choose[0]) == choose[1]).mean()), task))
+    return max(tried, key=lambda one: one[0])[1]
+
+
 def predicted_classes(task: Pretraining, sequences: Ragged, *, batch_size: int = 64) -> NDArray[np.int64]:
     """Return the likeliest class of each sequence by the module of a :func:`class_task`, ``(n,)``.
 
@@ -202,7 +239,7 @@ def predicted_classes(task: Pretraining, sequences: Ragged, *, batch_size: int =
 
 
 def played_round(
-    task: Pretraining, sequences: Ragged, hiding: Hiding, *, seed: int
+    task: Pretraining, sequences: Ragged, hiding: Hiding, *, seed: int, teller: Pretraining | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
     """Return how a game of replaced tokens goes on other text: scores of originality, tokens seen, which are original.
 
@@ -214,10 +251,16 @@ def played_round(
         Text, each sequence once.
     seed
         Of hiding and draws.
+    teller
+        From :func:`replaced_task`: whose discriminator is asked about what the generator of ``task`` wrote; the task's
+        own where None. Two discriminators compare only on the same replacements: those of a poor generator are easy.
     """
     batch = MaskedBatches(sequences, hiding, batch_size=len(sequences), seed=seed)(0)
     seen: list[NDArray[np.int64]] = []
     game: Any = task.module
+    if teller is not None:
+        other: Any = teller.module
+        game = ReplacedTokenGame(game.generator, other.body, other.head, draw=game.draw)
     training = game.training
     watch = game.body.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].ids.numpy().copy()))
     try:

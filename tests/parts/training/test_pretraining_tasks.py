@@ -19,6 +19,7 @@ from isogloss.training.pretraining_tasks import (  # noqa: E402
     played_round,
     predicted_classes,
     replaced_task,
+    tuned_classes,
 )
 
 TEXTS = ["snow falls softly on the roof", "rain runs down the windows", "no wind moves the old trees"] * 6
@@ -77,6 +78,32 @@ def test_classes_are_learned_and_predicted_in_order():
     assert predicted_classes(task, letter_sentences(texts[1:2])).tolist() == [1]
 
 
+def test_the_causal_head_begins_at_the_frequencies_of_tokens():
+    """Without it the states carry the frequencies; the loss at the start is that of a unigram model by hand."""
+    torch.manual_seed(3)
+    task = assembled("gru", BLOCKS, HIDING, target="lm", width=16, batch_size=len(BLOCKS), positions=24)
+    often = np.bincount(BLOCKS.values, minlength=HIDING.vocabulary) + 1
+    surprise = -np.log(often / often.sum())
+    targets = np.concatenate([row[1:] for row in BLOCKS])
+    batch = task.batches(0)
+    first = task.objective(task.forward(task.module, batch), batch).mean().item()
+    assert first == pytest.approx(surprise[targets].mean(), abs=0.02)
+
+
+def test_the_rate_that_does_best_on_other_texts_is_taken():
+    torch.manual_seed(2)
+    body = assembled("cnn", BLOCKS, HIDING, width=16).module.body
+    before = body.table.detach().clone()
+    data = letter_sentences(TEXTS[:9]), np.array([0, 1, 2] * 3)
+    first, last = (
+        tuned_classes(body, data, data, classes=3, steps=30, rates=rates, batch_size=4)
+        for rates in ((1e-9, 1e-2), (1e-2, 1e-9))
+    )
+    found = predicted_classes(first, data[0])
+    assert found.tolist() == data[1].tolist() == predicted_classes(last, data[0]).tolist()
+    assert torch.equal(body.table, before)  # each trial has a copy of its own
+
+
 def test_a_round_on_other_text():
     torch.manual_seed(3)
     task = replaced_task("gated-cnn", BLOCKS, HIDING, widths=(16, 8), layers=(1, 1), draw=uniform, batch_size=8)
@@ -91,6 +118,11 @@ def test_a_round_on_other_text():
     assert above > 0.6
     other = played_round(task, blocks, HIDING, seed=6)
     assert not np.array_equal(seen, other[1])
+    torch.manual_seed(4)
+    beginner = replaced_task("gated-cnn", BLOCKS, HIDING, widths=(16, 8), layers=(1, 1), batch_size=8)
+    guesses, same, _ = played_round(task, blocks, HIDING, seed=5, teller=beginner)
+    assert np.array_equal(seen, same)  # the other tells about the very same replacements
+    assert not np.array_equal(guesses, scores)
 
 
 def test_letters_become_vectors():

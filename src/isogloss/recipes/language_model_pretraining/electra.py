@@ -92,7 +92,8 @@ def check(lab: Lab) -> Evidence:
 
     def played(run: Run, steps: int = _STEPS, frequencies: bool = False) -> Any:
         sequences = letter_blocks(held_out, _LENGTH)
-        scores, seen, original = played_round(learned(run, replaced_task, steps), sequences, HIDING, seed=run.seed)
+        game, teller = (learned(run, replaced_task, count) for count in (_STEPS, steps))
+        scores, seen, original = played_round(game, sequences, HIDING, seed=run.seed, teller=teller)
         often = np.bincount(LETTERS.ids(lab.texts("train", run=run)).values, minlength=len(LETTERS))
         return {"scores": often[seen].astype(np.float64) if frequencies else scores, "original": original}
 
