@@ -14,6 +14,7 @@ from isogloss.evaluation.general_questions import NAME
 from isogloss.protocols import Progress
 from isogloss.workflows.training.data import read_training_data
 from isogloss.workflows.training.judging import Exam, exam, general_exam, measured
+from isogloss.workflows.training.lineage import learned_from, refuse_seen
 from isogloss.workflows.training.split import Parts, split
 from isogloss.workflows.training.writing import Measured, Written, check_place, write_model
 
@@ -103,6 +104,7 @@ def merge_models(
     parts = None
     if search:
         data = read_training_data(search, split=split_name, seed=seed)
+        refuse_seen(mixture.models, data, seed)
         parts = split(data, seed)
         if parts.choose is None:
             raise UsageError(f"shares cannot be searched on {search}", parts.note, "give more rows, or --share X")
@@ -126,7 +128,8 @@ def merge_models(
     written = write_model(
         place, result.save, title=place.name,
         base=mixture.models[0], how=f"Weights mixed by {mixture.by}: {told}.",
-        results=[one for one in (own, general) if one], facts={"tried": tried},
+        results=[one for one in (own, general) if one],
+        facts={"tried": tried, "learned_from": learned_from(mixture.models)},
         settings={"models": names, "by": mixture.by, "weights": weights, "seed": seed},
     )  # fmt: skip
     return Merged(written, shares, own, general, tried)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from isogloss.evaluation.general_questions import NAME
 from isogloss.protocols import Progress
 from isogloss.workflows.training.data import TrainingData, read_training_data
 from isogloss.workflows.training.judging import exam, general_exam, measured
+from isogloss.workflows.training.lineage import learned_from
 from isogloss.workflows.training.settings import parsed
 from isogloss.workflows.training.split import split
 from isogloss.workflows.training.writing import Measured, Written, check_place, write_model
@@ -81,12 +83,14 @@ class Order:
     seed: int = 0
 
 
-def make_system(order: Order, out: Path, *, dry_run: bool, progress: Progress) -> Made:
+def make_system(
+    order: Order, out: Path, *, dry_run: bool, threads: int | None = None, progress: Progress
+) -> Made:  # fmt: skip
     """Make a recipe's system of the user's data and write it.
 
     ``make`` is given what its parameters name: ``base`` (an encoder), ``texts``, ``pairs`` (columns of texts),
-    ``labels``, ``seed``, ``budget`` (seconds), ``progress``; everything else has the paper's default or comes from
-    the order's settings.
+    ``labels``, ``seed``, ``budget`` (seconds), ``threads``, ``progress``; everything else has the paper's default or
+    comes from the order's settings.
 
     Parameters
     ----------
@@ -96,6 +100,8 @@ def make_system(order: Order, out: Path, *, dry_run: bool, progress: Progress) -
         Folder of the result.
     dry_run
         Only say what ``make`` would be given.
+    threads
+        Of torch, of the base and of a ``make`` that takes them; None: each decides for itself.
     progress
         Handed on to ``make`` where it takes one.
 
@@ -114,11 +120,12 @@ def make_system(order: Order, out: Path, *, dry_run: bool, progress: Progress) -
     data = read_training_data(order.on, split=order.split, seed=order.seed)
     parts = split(data, order.seed)
     chosen = parsed(order.settings)
-    given = _given(order, make, parts.train, chosen, progress)
+    given = _given(order, make, parts.train, chosen, threads, progress)
     made = Made(order.key, entry.card.title, chosen, notes=[*data.notes, parts.note])
     if dry_run:
         made.notes.append(f"make is given {', '.join(sorted(given))}")
         return made
+    _use_threads(threads)
     arguments = {name: value() if name == "base" else value for name, value in given.items()}
     encoder = make(**arguments)
     save = _saver(order.key, encoder)
@@ -130,22 +137,26 @@ def make_system(order: Order, out: Path, *, dry_run: bool, progress: Progress) -
     how = f"{entry.card.title} ({entry.card.year}), made of {len(parts.train):,} rows of {data.name}."
     made.written = write_model(
         place, save, title=out.name, base=order.base if "base" in given else "", how=how, results=made.results,
-        settings={"recipe": order.key, **chosen, "seed": order.seed, "budget": order.budget}, facts={},
+        settings={"recipe": order.key, **chosen, "seed": order.seed, "budget": order.budget},
+        facts={"learned_from": learned_from([order.base] if "base" in given else [], [data], order.seed)},
     )  # fmt: skip
     return made
 
 
 def _given(
-    order: Order, make: Callable[..., Any], data: TrainingData, chosen: Mapping[str, Any], progress: Progress
+    order: Order, make: Callable[..., Any], data: TrainingData, chosen: Mapping[str, Any], threads: int | None,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Return the arguments of ``make``; ``base`` as a function, so that a dry run loads no model."""
     from isogloss.encoders.names import load_encoder
 
     key, known = order.key, inspect.signature(make).parameters
     offered: dict[str, Any] = {
-        "base": lambda: load_encoder(order.base), "texts": data.texts(), "seed": order.seed, "progress": progress,
+        "base": lambda: load_encoder(order.base, threads=threads), "texts": data.texts(), "seed": order.seed,
+        "progress": progress,
         **({"pairs": data.columns} if data.kind == "pairs" else {}),
         **({"labels": data.targets} if data.targets is not None else {}),
+        **({"threads": threads} if threads is not None else {}),
         **({"budget": order.budget} if order.budget is not None else {}),
     }  # fmt: skip
     unknown = sorted(set(chosen) - set(known))
@@ -166,6 +177,14 @@ def _given(
     if order.budget is not None and "budget" not in known:
         raise UsageError(f"{key} takes no time budget", "it has steps of its own", "leave --budget out, see --set")
     return given
+
+
+def _use_threads(threads: int | None) -> None:
+    """Let torch compute with so many threads, where it is there: not every recipe needs it."""
+    if threads is not None and importlib.util.find_spec("torch"):
+        from isogloss.training.hardware import use_threads
+
+        use_threads(threads)
 
 
 def _saver(key: str, encoder: Any) -> Callable[[Path, str], Any]:

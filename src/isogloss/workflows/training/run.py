@@ -15,6 +15,7 @@ from isogloss.evaluation.general_questions import NAME
 from isogloss.protocols import Progress
 from isogloss.workflows.training.data import TrainingData, read_training_data
 from isogloss.workflows.training.judging import Exam, exam, general_exam, measured
+from isogloss.workflows.training.lineage import learned_from, refuse_seen
 from isogloss.workflows.training.objectives import objective_of
 from isogloss.workflows.training.settings import StageSettings, TrainingSettings
 from isogloss.workflows.training.split import Parts, split
@@ -105,6 +106,8 @@ def run_training(settings: TrainingSettings, out: str, *, threads: int | None, p
     place = Path(out).expanduser().absolute()
     check_place(place)
     jobs = prepare(settings)
+    for job in jobs:
+        refuse_seen([settings.base], job.data, settings.seed)
     use_threads(threads)
     model = loaded(settings)
     stages, notes = assemble(settings, jobs, model)
@@ -117,6 +120,7 @@ def run_training(settings: TrainingSettings, out: str, *, threads: int | None, p
     facts = {
         "steps": summary.steps, "items": summary.items, "seconds": round(summary.seconds, 1),
         "rows": [len(job.parts.train) for job in jobs], "objectives": [job.objective for job in jobs], "share": share,
+        "learned_from": learned_from([settings.base], [job.data for job in jobs], settings.seed),
         "last_loss": {name: float(np.mean(values[-20:])) for name, values in summary.losses.items() if values},
     }  # fmt: skip
     written = _write(model, place, settings, jobs, [one for one in (own, general) if one], facts)

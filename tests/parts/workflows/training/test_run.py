@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,6 +108,21 @@ def test_a_merge_searches_the_share_and_proves_it_elsewhere(trained, tmp_path, t
     assert made.own.gain()[1] > 0
     with pytest.raises(UsageError, match="which shares"):
         merge_models(mixture, "", str(tmp_path / "x"), split_name="train", seed=0, threads=1, progress=Silent())
+
+
+def test_rows_that_a_model_has_learned_from_judge_it_only_under_the_seed_that_held_some_out(trained, tmp_path, tiny):
+    pairs, folder, _ = trained
+    made = tmp_path / "mix"
+    mixture = Mixture((str(tiny), str(folder)))
+    with pytest.raises(UsageError, match="split by seed 0"):
+        merge_models(mixture, str(pairs), str(made), split_name="train", seed=1, threads=1, progress=Silent())
+    with pytest.raises(UsageError, match="split by seed 0"):
+        run_training(replace(settings(pairs, folder, "steps=2"), seed=3), str(made), threads=1, progress=Silent())
+    assert not made.exists()
+    merge_models(replace(mixture, share=0.5), "", str(made), split_name="train", seed=1, threads=1, progress=Silent())
+    own, mixed = (json.loads((one / "training.json").read_text())["facts"]["learned_from"] for one in (folder, made))
+    assert mixed == own
+    assert [(one["name"], one["seed"]) for one in own] == [("pairs.jsonl", 0)]
 
 
 def test_models_of_unlike_shape_are_refused(trained, tmp_path, minilm, tiny):
