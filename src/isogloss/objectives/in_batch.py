@@ -11,29 +11,53 @@ from torch import Tensor, nn
 
 from isogloss.errors import UsageError
 from isogloss.objectives.contract import Batch, Losses
+from isogloss.objectives.in_blocks import in_blocks
 from isogloss.objectives.queue import MomentumQueue
-from isogloss.objectives.similarity import Kind, matrix, need_columns, rowwise, same
+from isogloss.objectives.similarity import Kind, need_columns, rowwise, same, unit
 
 Direction = Literal["query_document", "document_query", "query_query", "document_document"]
 DIRECTIONS: tuple[Direction, ...] = ("query_document", "document_query", "query_query", "document_document")
+_ENTRIES = 2**20
+"""Comparisons of one block of rows: a larger batch is compared block by block, in memory that does not grow with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Vectors of a batch, read once for all blocks of its rows.
+
+    Attributes
+    ----------
+    columns
+        ``(n, d)`` each, of length 1 where the similarity is the cosine.
+    guide
+        ``(n, columns, g)`` of length 1, or None.
+    queue
+        Vectors ``(q, d)`` and keys ``(q,)`` of earlier batches, or None.
+    """
+
+    columns: tuple[Tensor, ...]
+    guide: Tensor | None
+    queue: tuple[Tensor, Tensor] | None
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """What the rows of a batch are compared with in one direction.
+    """What some rows ``start`` to ``start + b`` of a batch are compared with in one direction.
 
     Attributes
     ----------
     similarities
-        ``(n, m)``, before temperature.
+        ``(b, m)``, before temperature.
     banned
-        ``(n, m)``: neither the right answer nor a negative.
+        ``(b, m)``: neither the right answer nor a negative.
     false
-        ``(n, m)``: the part of ``banned`` that was found to be a right answer (by keys or by the guide).
+        ``(b, m)``: the part of ``banned`` that was found to be a right answer (by keys or by the guide).
     own
-        ``(n, m)``: texts of the row's own item, its right answer among them.
+        ``(b, m)``: texts of the row's own item, its right answer among them.
     positive
-        Whether column ``i`` is the right answer of row ``i``.
+        Whether column ``i`` is the right answer of item ``i``.
+    start, items
+        Item of the first row, and ``n``.
     """
 
     similarities: Tensor
@@ -41,6 +65,8 @@ class Candidates:
     false: Tensor
     own: Tensor
     positive: bool
+    start: int
+    items: int
 
 
 def softmax_losses(positive: Tensor, logits: Tensor) -> Tensor:
@@ -106,6 +132,9 @@ class InBatchSoftmax:
 
     Notes
     -----
+    A batch of more than a million comparisons is compared in blocks of rows, each of which is computed once more in the
+    backward pass: memory grows with the items, not with their square.
+
     ``extra["candidate_bias"]`` of shape ``(size, columns)`` is added to the logits of each text where it is a
     negative of another item: minus the log of its frequency corrects for texts that are drawn often.
 
@@ -147,21 +176,57 @@ class InBatchSoftmax:
     def __call__(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss an item for ``(query, document, negative_1, ...)``, each ``(size, d)``."""
         outputs = need_columns(outputs, 2, "a soft-max over the batch")
-        blocks = [self._candidates(outputs, batch, one) for one in self.directions]
-        plain = rowwise(outputs[0], outputs[1], self.similarity)  # (n,)
-        positive = self._with_margin(plain) / self.temperature  # (n,)
-        logits = [self._logits(block, positive, batch, one) for block, one in zip(blocks, self.directions, strict=True)]
-        if self.joint:
-            values = softmax_losses(positive, torch.cat(logits, 1))  # (n, all candidates)
-        else:
-            full = [
-                one if block.positive else torch.cat([positive[:, None], one], 1)  # (n, 1 + m)
-                for block, one in zip(blocks, logits, strict=True)
-            ]
-            values = torch.stack([softmax_losses(positive, one) for one in full]).mean(0)  # (n,)
+        n, texts = len(outputs[0]), self._texts(outputs, batch)
+        temperature = torch.as_tensor(self.temperature, dtype=outputs[0].dtype, device=outputs[0].device)
+
+        def rows(start: int, stop: int, temperature: Tensor, *columns: Tensor) -> tuple[Tensor, Tensor]:
+            return self._rows(replace(texts, columns=columns), temperature, batch, start, stop)
+
+        step = max(1, _ENTRIES // max(1, self._candidates_a_row(texts)))
+        values, counts = in_blocks(rows, n, step, temperature, *texts.columns)  # (n,), (3,)
         if self.focal:
             values = values * (1 - (-values).exp()).clamp_min(0).pow(self.focal)
-        return Losses(values, batch.weights, "item", _parts(blocks, plain))
+        masked, negatives, hits = counts.tolist()
+        parts: dict[str, Tensor | float] = {
+            "masked": masked, "negatives": negatives / max(1, n), "accuracy": hits / max(1, n)
+        }  # fmt: skip
+        return Losses(values, batch.weights, "item", parts)
+
+    def _texts(self, outputs: tuple[Tensor, ...], batch: Batch) -> Texts:
+        keys, guide = batch.keys, batch.extra.get("guide")
+        if keys is not None and self.mask_equal and keys.shape != (len(outputs[0]), len(outputs)):
+            wanted = (len(outputs[0]), len(outputs))
+            raise UsageError("the keys do not fit the columns", f"they are {tuple(keys.shape)}, not {wanted}")
+        scaled = tuple(unit(one) for one in outputs) if self.similarity == "cosine" else outputs
+        queue = None if self.queue is None else self.queue.kept()
+        if queue is not None:
+            vectors = queue[0].to(scaled[0].dtype)  # (q, d)
+            queue = unit(vectors) if self.similarity == "cosine" else vectors, queue[1]
+        return Texts(scaled, None if guide is None else unit(guide), queue)
+
+    def _candidates_a_row(self, texts: Texts) -> int:
+        """Return how many texts a row is compared with, over all directions."""
+        n, queued = len(texts.columns[0]), 0 if texts.queue is None else len(texts.queue[1])
+        return queued + sum(n * len(_columns(texts, one)) for one in self.directions)
+
+    def _rows(self, texts: Texts, temperature: Tensor, batch: Batch, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Return the losses ``(b,)`` of the items ``start`` to ``stop``, and counts: masked, negatives, found."""
+        plain = rowwise(texts.columns[0][start:stop], texts.columns[1][start:stop], "dot")  # (b,)
+        positive = self._with_margin(plain) / temperature  # (b,)
+        blocks = [self._candidates(texts, batch, one, start, stop) for one in self.directions]
+        logits = [
+            self._logits(block, positive, batch, one, temperature)
+            for block, one in zip(blocks, self.directions, strict=True)
+        ]
+        if self.joint:
+            values = softmax_losses(positive, torch.cat(logits, 1))  # (b, all candidates)
+        else:
+            full = [
+                one if block.positive else torch.cat([positive[:, None], one], 1)  # (b, 1 + m)
+                for block, one in zip(blocks, logits, strict=True)
+            ]
+            values = torch.stack([softmax_losses(positive, one) for one in full]).mean(0)  # (b,)
+        return values, _counts(blocks, plain)
 
     def _with_margin(self, similarity: Tensor) -> Tensor:
         if self.angular_margin:
@@ -170,63 +235,61 @@ class InBatchSoftmax:
             similarity = similarity + (turned - inside)
         return similarity - self.margin
 
-    def _candidates(self, outputs: tuple[Tensor, ...], batch: Batch, direction: Direction) -> Candidates:
-        n, (left, right) = len(outputs[0]), direction.split("_")
-        rows = outputs[0] if left == "query" else outputs[1]
-        columns = [0] if right == "query" else list(range(1, len(outputs)))
-        similarities = torch.cat([matrix(rows, outputs[c], self.similarity) for c in columns], 1)  # (n, m)
-        same_row = torch.eye(n, dtype=torch.bool, device=rows.device)  # (n, n)
-        own = same_row.repeat(1, len(columns))  # (n, m)
-        false = torch.cat([self._false(batch, c, same_row, outputs) for c in columns], 1)  # (n, m)
-        guided = self._guided(batch, left, columns)
-        if guided is not None:
+    def _candidates(self, texts: Texts, batch: Batch, direction: Direction, start: int, stop: int) -> Candidates:
+        left, right = direction.split("_")
+        n, columns = len(texts.columns[0]), _columns(texts, direction)
+        rows = texts.columns[0 if left == "query" else 1][start:stop]  # (b, d)
+        similarities = torch.cat([rows @ texts.columns[c].T for c in columns], 1)  # (b, m)
+        items = torch.arange(n, device=rows.device)
+        same_row = same(items[start:stop], items)  # (b, n)
+        own = same_row.repeat(1, len(columns))  # (b, m)
+        false = torch.cat([self._false(batch, c, same_row, start, stop) for c in columns], 1)  # (b, m)
+        if texts.guide is not None:
             protected = own.clone()
             protected[:, n:] = False  # own hard negatives can be false negatives too
-            false = false | (guided & ~protected)
+            false = false | (self._guided(texts.guide, left, columns, start, stop) & ~protected)
         banned = false.clone()
         if left == right:
             banned = banned | own
         if batch.weights is not None:
             banned = banned | ((batch.weights == 0).repeat(len(columns))[None, :] & ~own)
-        if direction == "query_document" and self.queue is not None:
-            similarities, banned, false, own = self._queued(rows, batch, (similarities, banned, false, own))
-        return Candidates(similarities, banned, false, own, positive=left != right)
+        if direction == "query_document" and texts.queue is not None:
+            now = similarities, banned, false, own
+            similarities, banned, false, own = self._queued(rows, texts.queue, batch, now, slice(start, stop))
+        return Candidates(similarities, banned, false, own, left != right, start, n)
 
-    def _false(self, batch: Batch, column: int, same_row: Tensor, outputs: tuple[Tensor, ...]) -> Tensor:
-        keys = batch.keys
-        if keys is None or not self.mask_equal:
+    def _false(self, batch: Batch, column: int, same_row: Tensor, start: int, stop: int) -> Tensor:
+        if batch.keys is None or not self.mask_equal:
             return torch.zeros_like(same_row)
-        if keys.shape != (len(same_row), len(outputs)):
-            wanted = (len(same_row), len(outputs))
-            raise UsageError("the keys do not fit the columns", f"they are {tuple(keys.shape)}, not {wanted}")
-        false = same(keys[:, 0], keys[:, column]) | same(keys[:, 1], keys[:, column])  # (n, n)
+        keys, rows = batch.keys, batch.keys[start:stop]
+        false = same(rows[:, 0], keys[:, column]) | same(rows[:, 1], keys[:, column])  # (b, n)
         if column < 2:  # the partner of an equal text answers too
-            false = false | same(keys[:, 1 - column], keys[:, 1 - column])
+            false = false | same(rows[:, 1 - column], keys[:, 1 - column])
             return false & ~same_row
         return false
 
-    def _guided(self, batch: Batch, left: str, columns: list[int]) -> Tensor | None:
-        guide = batch.extra.get("guide")
-        if guide is None:
-            return None
-        rows = guide[:, 0 if left == "query" else 1]  # (n, g)
-        threshold = rowwise(guide[:, 0], guide[:, 1])  # (n,)
+    def _guided(self, guide: Tensor, left: str, columns: list[int], start: int, stop: int) -> Tensor:
+        some = guide[start:stop]  # (b, columns, g)
+        threshold = rowwise(some[:, 0], some[:, 1], "dot")  # (b,)
         threshold = threshold - self.guide_margin * (threshold.abs() if self.guide_relative else 1.0)
-        return torch.cat([matrix(rows, guide[:, c]) for c in columns], 1) > threshold[:, None]  # (n, m)
+        rows = some[:, 0 if left == "query" else 1]  # (b, g)
+        return torch.cat([rows @ guide[:, c].T for c in columns], 1) > threshold[:, None]  # (b, m)
 
-    def _queued(self, rows: Tensor, batch: Batch, now: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        assert self.queue is not None
-        vectors, keys = self.queue.kept()
-        false = torch.zeros(len(rows), len(vectors), dtype=torch.bool, device=rows.device)  # (n, queue)
+    def _queued(
+        self, rows: Tensor, queue: tuple[Tensor, Tensor], batch: Batch, now: tuple[Tensor, ...], part: slice
+    ) -> tuple[Tensor, ...]:
+        vectors, keys = queue
+        false = torch.zeros(len(rows), len(vectors), dtype=torch.bool, device=rows.device)  # (b, q)
         if batch.keys is not None and self.mask_equal:
-            false = same(batch.keys[:, 0], keys) | same(batch.keys[:, 1], keys)
-        scores = matrix(rows, vectors.to(rows.dtype), self.similarity)
-        further = scores, false, false, torch.zeros_like(false)
-        return tuple(torch.cat([old, new], 1) for old, new in zip(now, further, strict=True))  # (n, m + queue)
+            false = same(batch.keys[part, 0], keys) | same(batch.keys[part, 1], keys)
+        further = rows @ vectors.T, false, false, torch.zeros_like(false)
+        return tuple(torch.cat([old, new], 1) for old, new in zip(now, further, strict=True))  # (b, m + q)
 
-    def _logits(self, block: Candidates, positive: Tensor, batch: Batch, direction: Direction) -> Tensor:
-        logits = block.similarities / self.temperature  # (n, m)
-        n = len(logits)
+    def _logits(
+        self, block: Candidates, positive: Tensor, batch: Batch, direction: Direction, temperature: Tensor
+    ) -> Tensor:
+        logits = block.similarities / temperature  # (b, m)
+        n = block.items
         if self.hardness and direction == "query_document":
             negative = ~block.own
             if self.hardness_on != "batch":
@@ -242,22 +305,24 @@ class InBatchSoftmax:
         logits = logits.masked_fill(block.banned, -torch.inf)
         if not block.positive:
             return logits
-        own = torch.diagonal_scatter(logits[:, :n], positive, 0)  # (n, n) with the right pairs' margins
-        return torch.cat([own, logits[:, n:]], 1)  # (n, m)
+        own = torch.diagonal_scatter(logits[:, :n], positive, block.start)  # (b, n) with the right pairs' margins
+        return torch.cat([own, logits[:, n:]], 1)  # (b, m)
 
 
-def _parts(blocks: list[Candidates], positive: Tensor) -> dict[str, Tensor | float]:
-    """Count what was masked and what was left, and how often the right document is the nearest one."""
+def _columns(texts: Texts, direction: Direction) -> list[int]:
+    """Return the columns whose texts are the candidates."""
+    return [0] if direction.endswith("query") else list(range(1, len(texts.columns)))
+
+
+def _counts(blocks: list[Candidates], similarity: Tensor) -> Tensor:
+    """Return how many were masked, how many negatives are left, and for how many rows the right document is nearest."""
     first = blocks[0]
-    n = len(positive)
-    right = torch.eye(n, first.banned.shape[1], dtype=torch.bool, device=positive.device)
-    against = first.similarities.detach().masked_fill(first.banned | right, -torch.inf)  # (n, m)
-    hit = positive.detach() > against.amax(1)
-    return {
-        "masked": float(sum(int(block.false.sum()) for block in blocks)),
-        "negatives": float((~(first.banned | right)).sum()) / max(1, n),
-        "accuracy": float(hit.float().mean()) if n else 0.0,
-    }
+    right = torch.zeros_like(first.banned)
+    right.diagonal(first.start).fill_(True)
+    aside = first.banned | right
+    nearest = first.similarities.detach().masked_fill(aside, -torch.inf).amax(1)  # (b,)
+    masked = torch.stack([block.false.sum() for block in blocks]).sum()
+    return torch.stack([masked, (~aside).sum(), (similarity.detach() > nearest).sum()])  # (3,)
 
 
 class LearnedTemperature(nn.Module):

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from isogloss.errors import UsageError  # noqa: E402
+from isogloss.objectives import in_batch  # noqa: E402
 from isogloss.objectives.contract import Batch  # noqa: E402
 from isogloss.objectives.in_batch import DIRECTIONS, InBatchSoftmax, LearnedTemperature  # noqa: E402
 from isogloss.objectives.queue import MomentumQueue  # noqa: E402
@@ -148,6 +149,48 @@ def test_a_queue_gives_further_documents():
     keys = torch.arange(12).reshape(6, 2)
     keys[0, 1] = 101
     assert loss(outputs, keys=keys, queue=queue).parts["masked"] == 1
+
+
+BLOCKS = {
+    "plain": {},
+    "directions": {"directions": DIRECTIONS},
+    "joint": {"directions": DIRECTIONS, "joint": True},
+    "margins": {"margin": 0.1, "angular_margin": 0.2, "directions": DIRECTIONS[:2]},
+    "hardness": {"hardness": 3.0, "hardness_on": "all", "directions": DIRECTIONS[:2]},
+    "own hardness": {"hardness": 3.0, "hardness_on": "own"},
+    "focal dot": {"focal": 2.0, "similarity": "dot", "temperature": 2.0},
+    "guide": {"guide_margin": 0.1, "guide_relative": True, "directions": DIRECTIONS},
+    "queue": {"directions": DIRECTIONS[:2]},
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_blocks_of_rows_give_what_the_whole_gives(name, rows, monkeypatch):
+    keys = torch.arange(21).reshape(7, 3)
+    keys[4, 1], keys[6, 0], keys[5, 2] = keys[0, 1], keys[1, 0], keys[2, 1]
+    bias, guide = vectors(1, rows=7, width=3, seed=3)[0], torch.stack(vectors(3, rows=7, seed=1), 1)
+    extra = {"candidate_bias": bias, **({"guide": guide} if name == "guide" else {})}
+    weights = torch.tensor([1.0, 2.0, 0.0, 1.0, 1.0, 0.5, 1.0], dtype=torch.float64)
+    queue = None
+    if name == "queue":
+        queue = MomentumQueue(size=4, width=5)
+        queue.push(vectors(1, rows=3, seed=5)[0].float(), torch.tensor([100, 1, 102]))
+    objective = LearnedTemperature(InBatchSoftmax(queue=queue, **BLOCKS[name]), initial=0.3).double()
+
+    def found():
+        leaves = [one.requires_grad_() for one in vectors(3, rows=7)]
+        losses = objective(tuple(leaves), Batch(tuple(leaves), keys=keys, weights=weights, extra=extra))
+        return losses, torch.autograd.grad(losses.mean(), [*leaves, objective.log_scale])
+
+    whole, gradients = found()
+    texts = objective.inner._texts(vectors(3, rows=7), Batch(vectors(3, rows=7), keys=keys, extra=extra))
+    monkeypatch.setattr(in_batch, "_ENTRIES", rows * objective.inner._candidates_a_row(texts))
+    blocks, again = found()
+    assert blocks.parts == whole.parts
+    torch.testing.assert_close(blocks.values, whole.values, rtol=1e-12, atol=1e-12)
+    for one, other in zip(again, gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
 def test_a_learned_temperature_finds_its_place():
