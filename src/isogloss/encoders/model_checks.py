@@ -46,7 +46,8 @@ def _json(path: Path) -> Any:
 
 def _places(plan: ModelPlan) -> dict[str, TensorPlace]:
     folders = [plan.transformer] if plan.onnx is None else []
-    folders += [step.folder for step in plan.steps.value if isinstance(step, DenseStep)]
+    folders += [plan.layers.folder] if plan.layers else []
+    folders += [step.folder for step in (*plan.token_steps, *plan.steps.value) if not isinstance(step, NormaliseStep)]
     return {f"{folder.name}/{name}": place for folder in folders for name, place in read_headers(folder).items()}
 
 
@@ -163,7 +164,7 @@ def check_normalisation(plan: ModelPlan) -> Diagnosis:
 
 def check_dense(plan: ModelPlan) -> Diagnosis:
     """Check that all Dense layers are in use, and that no folder of one lies there unnamed."""
-    used = [step for step in plan.steps.value if isinstance(step, DenseStep)]
+    used = [step for step in (*plan.token_steps, *plan.steps.value) if isinstance(step, DenseStep)]
     stray = sorted(
         path.name
         for path in plan.folder.glob("*_Dense")

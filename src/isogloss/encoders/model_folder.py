@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,28 +12,36 @@ from isogloss.arrays import Similarity
 from isogloss.encoders.engines.architectures import MODEL_TYPES, Architecture, read_architecture
 from isogloss.encoders.engines.weights import read_headers
 from isogloss.encoders.model_card import card_languages, known_prefixes
-from isogloss.encoders.model_plan import Choice, DenseStep, ModelPlan, NormaliseStep, PoolingMode, Step
-from isogloss.encoders.pooling import ACTIVATIONS
+from isogloss.encoders.model_modules import (
+    Chain,
+    need_json,
+    read_chain,
+    read_json,
+    read_layers,
+    read_modules,
+    read_pooling,
+    read_steps,
+    width_after,
+)  # fmt: skip
+from isogloss.encoders.model_plan import Choice, ModelPlan
 from isogloss.errors import ModelError, UnsupportedModelError, UsageError
 
 _LENGTH_FILES = tuple(
     f"sentence_{kind}_config.json"
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
-_POOLING_FLAGS: Mapping[str, PoolingMode] = {
-    # in the order in which sentence-transformers joins several modes
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
 IGNORED_CUT = "tokenizer.json (ignored)"
 _NO_LIMIT = 1_000_000  # tokenizers without a limit of their own are saved with 10^30
 
 
-def resolve(folder: str | Path, *, max_length: int | None = None, name: str = "") -> ModelPlan:
+def resolve(
+    folder: str | Path,
+    *,
+    max_length: int | None = None,
+    name: str = "",
+    chain: Chain | None = None,
+    similarity: Similarity | None = None,
+) -> ModelPlan:
     """Decide how to encode with a sentence-transformers or transformers folder; reads headers, never weights.
 
     Maximum length: ``max_length``, else ``sentence_bert_config.json``, else ``tokenizer_config.json``, else the
@@ -48,6 +55,11 @@ def resolve(folder: str | Path, *, max_length: int | None = None, name: str = ""
         The user's maximum length in tokens, special ones included.
     name
         Name of the model, where it is known better than from the folder.
+    chain
+        The modules, where the caller has read them (a branch of a router, a transformer without pooling); else those
+        of ``modules.json``, which must have a pooling.
+    similarity
+        How vectors are compared, where the caller knows; else what ``config_sentence_transformers.json`` says.
 
     Raises
     ------
@@ -61,24 +73,26 @@ def resolve(folder: str | Path, *, max_length: int | None = None, name: str = ""
     folder = Path(folder)
     if not folder.is_dir():
         raise ModelError("the model folder is not there", f"{folder} is not a folder", "check the path")
-    modules = _modules(folder)
-    transformer = folder / modules[0][1]
-    config = _need(transformer / "config.json")
+    chain = chain or _dense_chain(folder)
+    transformer = folder / chain.transformer
+    config = need_json(transformer / "config.json")
     own, onnx = _engine(config, transformer)
     positions = own.positions if own else _positions(config)
     name = name or _name(folder)
-    card = _read(folder / "config_sentence_transformers.json")
-    sentence = next(((file, found) for file in _LENGTH_FILES if (found := _read(transformer / file))), ("", {}))
-    tokenizer = _read(transformer / "tokenizer_config.json")
+    card = read_json(folder / "config_sentence_transformers.json")
+    sentence = next(((file, found) for file in _LENGTH_FILES if (found := read_json(transformer / file))), ("", {}))
+    tokenizer = read_json(transformer / "tokenizer_config.json")
     _need_tokenizer(transformer)
     notes: list[str] = []
     length = _max_length(max_length, sentence, tokenizer, positions, notes)
     cut = _ignored_cut(transformer / "tokenizer.json")
     if cut:
         length = replace(length, said=(*length.said, (IGNORED_CUT, cut)))
-    pooling, include = _pooling(folder, modules, notes)
-    steps = _steps(folder, modules)
+    pooling, include = read_pooling(folder, chain.pooling, notes)
+    token_steps, steps = read_steps(folder, chain.tokens, tokens=True), read_steps(folder, chain.vectors)
     prompts, warnings = _prompts(card, name, str(config.get("_name_or_path", "")), notes)
+    layers = read_layers(folder, chain.layers, config, warnings)
+    width = width_after(own.width if own else int(config.get("hidden_size", config.get("dim", 0))), token_steps)
     lower = bool(sentence[1].get("do_lower_case", False))
     side = "left" if tokenizer.get("truncation_side") == "left" else "right"
     return ModelPlan(
@@ -92,80 +106,38 @@ def resolve(folder: str | Path, *, max_length: int | None = None, name: str = ""
         pooling=pooling,
         include_prompt=include,
         prompts=prompts,
-        steps=steps,
-        similarity=_similarity(card),
+        steps=Choice(steps, "modules.json" if chain.vectors else "default"),
+        similarity=Choice(similarity, "kind of model") if similarity else _similarity(card),
         lower_case=Choice(lower, sentence[0] if lower else "default"),
         truncation_side=Choice(
             cast(Any, side), "tokenizer_config.json" if "truncation_side" in tokenizer else "default"
         ),
-        dimensions=_dimensions(
-            own.width if own else int(config.get("hidden_size", config.get("dim", 0))), pooling, steps
-        ),
+        dimensions=width_after(width * len(pooling.value), steps),
         languages=card_languages(folder),
         notes=tuple(notes),
         warnings=tuple(warnings),
+        layers=layers,
+        token_steps=token_steps,
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Return the content of a JSON file, or nothing where there is no such file."""
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path.name} is not JSON", f"{path}: {error}", "fetch the model again") from error
-    return content if isinstance(content, dict) else {"": content}
-
-
-def _need(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ModelError(
-            f"the model has no {path.name}", f"looked for {path}", "give a model folder, or fetch it again"
+def _dense_chain(folder: Path) -> Chain:
+    """Return the modules of a model that gives one dense vector a text."""
+    modules = read_modules(folder)
+    chain = read_chain(folder, modules)
+    if modules and chain.pooling is None:
+        raise UnsupportedModelError(
+            "the order of modules is not supported",
+            f"modules.json of {folder} says {', '.join(entry.kind for entry in modules)}",
+            "use a model that starts with Transformer, Pooling",
         )
-    return _read(path)
+    return chain
 
 
 def _need_tokenizer(folder: Path) -> None:
     if not (folder / "tokenizer.json").is_file():
         fix = "fetch the model again, or save its fast tokenizer"
         raise ModelError("the model has no tokenizer.json", f"looked in {folder}", fix)
-
-
-def _modules(folder: Path) -> list[tuple[str, str]]:
-    """Return ``(kind, path)`` of the modules in order; both generations of module paths end in the class name."""
-    entries = _read(folder / "modules.json").get("", [])
-    if not entries:
-        return [("Transformer", ""), ("Pooling", "")]
-    modules = []
-    for entry in sorted(entries, key=lambda item: int(item.get("idx", 0))):
-        kind = str(entry.get("type", ""))
-        short = kind.rpartition(".")[2]
-        if not kind.startswith("sentence_transformers.") or short not in (
-            "Transformer",
-            "Pooling",
-            "Dense",
-            "Normalize",
-            "Dropout",
-        ):
-            code = "" if kind.startswith("sentence_transformers.") else "; code from a model folder is never run"
-            raise UnsupportedModelError(
-                f"the module {kind} is not supported",
-                f"modules.json of {folder} names it{code}",
-                "use a model of Transformer, Pooling, Dense and Normalize modules",
-            )
-        path = str(entry.get("path", ""))
-        if Path(path).is_absolute() or ".." in Path(path).parts:
-            raise ModelError("modules.json names a folder outside the model", path, "do not use this model")
-        modules.append((short, path))
-    kinds = [kind for kind, _ in modules]
-    if kinds[:2] != ["Transformer", "Pooling"] or kinds.count("Transformer") > 1 or kinds.count("Pooling") > 1:
-        raise UnsupportedModelError(
-            "the order of modules is not supported",
-            f"modules.json of {folder} says {', '.join(kinds)}",
-            "use a model that starts with Transformer, Pooling",
-        )
-    return modules
 
 
 def _name(folder: Path) -> str:
@@ -242,81 +214,6 @@ def _ignored_cut(file: Path) -> int:
     return int(found[1]) if found else 0
 
 
-def _pooling(
-    folder: Path, modules: list[tuple[str, str]], notes: list[str]
-) -> tuple[Choice[tuple[PoolingMode, ...]], Choice[bool]]:
-    """Read the pooling of either generation: ``pooling_mode``, else the six booleans, else mean."""
-    path = modules[1][1]
-    if not path:
-        notes.append("no modules.json: mean pooling, as sentence-transformers does")
-        return Choice(("mean",), "default"), Choice(True, "default")
-    source = f"{path}/config.json"
-    config = _need(folder / path / "config.json")
-    flags = tuple(mode for key, mode in _POOLING_FLAGS.items() if config.get(key))
-    new = config.get("pooling_mode")
-    named = () if new is None else (new,) if isinstance(new, str) else tuple(new)
-    wrong = [mode for mode in named if mode not in _POOLING_FLAGS.values()]
-    if wrong:
-        raise UnsupportedModelError(
-            f"the pooling mode {wrong[0]} is not supported",
-            f"{source} names it",
-            f"known: {', '.join(_POOLING_FLAGS.values())}",
-        )
-    said = tuple(item for item in ((f"{source} pooling_mode", named), (f"{source} booleans", flags)) if item[1])
-    if named and flags and named != flags:
-        notes.append(f"{source} contradicts itself: pooling_mode {'+'.join(named)}, booleans {'+'.join(flags)}")
-    winner = said[0] if said else ("default", ("mean",))
-    include = config.get("include_prompt")
-    return (
-        Choice(cast("tuple[PoolingMode, ...]", winner[1]), winner[0], said),
-        Choice(bool(include if include is not None else True), source if include is not None else "default"),
-    )
-
-
-def _steps(folder: Path, modules: list[tuple[str, str]]) -> Choice[tuple[Step, ...]]:
-    steps: list[Step] = []
-    for kind, path in modules[2:]:
-        if kind == "Dense":
-            steps.append(_dense(folder / path))
-        elif kind == "Normalize":
-            steps.append(NormaliseStep())
-    return Choice(tuple(steps), "modules.json" if len(modules) > 2 else "default")
-
-
-def _dense(folder: Path) -> DenseStep:
-    """Read a Dense module: its config must agree with the weights' shapes."""
-    config = _need(folder / "config.json")
-    activation = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
-    ours = ACTIVATIONS.get(activation.rpartition(".")[2]) if activation.startswith("torch.") else None
-    if ours is None:
-        raise UnsupportedModelError(
-            f"the activation function {activation} is not supported",
-            f"{folder.name}/config.json names it",
-            f"known: {', '.join(sorted(ACTIVATIONS))}, of torch.nn",
-        )
-    if config.get("module_input_name", "sentence_embedding") != "sentence_embedding":
-        raise UnsupportedModelError(
-            "a Dense module on tokens is not supported",
-            f"{folder.name} reads {config['module_input_name']}",
-            "use another model",
-        )
-    tensors = read_headers(folder)
-    outputs, inputs = int(config["out_features"]), int(config["in_features"])
-    residual = bool(config.get("use_residual", False))
-    shapes: dict[str, tuple[int, ...]] = {"linear.weight": (outputs, inputs)}
-    shapes |= {"linear.bias": (outputs,)} if config.get("bias", True) else {}
-    shapes |= {"residual.weight": (outputs, inputs)} if residual and inputs != outputs else {}
-    for name, shape in shapes.items():
-        if name not in tensors or tensors[name].shape != shape:
-            found = tensors[name].shape if name in tensors else "nothing"
-            raise ModelError(
-                f"the weights of {folder.name} contradict its config.json",
-                f"{name} is {found}, expected {shape}",
-                "fetch it again",
-            )
-    return DenseStep(folder, inputs, outputs, bool(config.get("bias", True)), activation.rpartition(".")[2], residual)
-
-
 def _prompts(
     card: Mapping[str, Any], name: str, ancestor: str, notes: list[str]
 ) -> tuple[Choice[Mapping[str, str]], list[str]]:
@@ -362,17 +259,3 @@ def _similarity(card: Mapping[str, Any]) -> Choice[Similarity]:
             "known: cosine, dot",
         )
     return Choice(known[named], "config_sentence_transformers.json" if named else "default")
-
-
-def _dimensions(width: int, pooling: Choice[tuple[PoolingMode, ...]], steps: Choice[tuple[Step, ...]]) -> int:
-    dimensions = width * len(pooling.value)
-    for step in steps.value:
-        if isinstance(step, DenseStep):
-            if step.inputs != dimensions:
-                raise ModelError(
-                    f"{step.folder.name} does not fit",
-                    f"it takes {step.inputs} numbers, it gets {dimensions}",
-                    "fetch it again",
-                )
-            dimensions = step.outputs
-    return dimensions

@@ -70,7 +70,38 @@ class NormaliseStep:
         return {"step": "normalise"}
 
 
-Step = DenseStep | NormaliseStep
+@dataclass(frozen=True, slots=True)
+class LayerNormStep:
+    """Centring and scaling of each vector to unit variance, times a gain, plus a shift; both lie in ``folder``.
+
+    Layer Normalization (https://arxiv.org/abs/1607.06450) with torch's epsilon of 1e-5.
+    """
+
+    folder: Path
+    size: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the step as plain data, without the machine's paths."""
+        return {"step": "layer norm", "size": self.size}
+
+
+Step = DenseStep | NormaliseStep | LayerNormStep
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMean:
+    """The weighted mean of the layers from ``start`` on, instead of the last one; the weights lie in ``folder``.
+
+    Layer 0 is the embeddings' output, so there are ``layers + 1 - start`` weights.
+    """
+
+    folder: Path
+    start: int
+    layers: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the mean as plain data, without the machine's paths."""
+        return {"layers": list(range(self.start, self.layers + 1))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +146,10 @@ class ModelPlan:
         Facts worth knowing.
     warnings
         Things that are likely to be wrong.
+    layers
+        The layers whose weighted mean is pooled, or ``None``: the last one.
+    token_steps
+        Dense layers and normalisation of token vectors, before pooling, in order.
     """
 
     folder: Path
@@ -135,6 +170,14 @@ class ModelPlan:
     languages: frozenset[str] | None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    layers: LayerMean | None = None
+    token_steps: tuple[Step, ...] = ()
+
+    @property
+    def token_width(self) -> int:
+        """Components of a token's vector when it is pooled; 0 where nothing says."""
+        dense = [step for step in self.token_steps if isinstance(step, DenseStep)]
+        return dense[-1].outputs if dense else self.architecture.width if self.architecture else 0
 
     def prompt(self, role: Role | None) -> str:
         """Return the text in front of an input in this role."""
@@ -157,6 +200,8 @@ class ModelPlan:
             "dimensions": self.dimensions,
             "languages": sorted(self.languages) if self.languages is not None else None,
             **settings,
+            "layers": self.layers.to_dict()["layers"] if self.layers else None,
+            "token_steps": _plain(self.token_steps),
             "notes": list(self.notes),
             "warnings": list(self.warnings),
         }
@@ -165,7 +210,7 @@ class ModelPlan:
 def _plain(value: Any) -> Any:
     if isinstance(value, Similarity):
         return value.value
-    if isinstance(value, (DenseStep, NormaliseStep)):
+    if isinstance(value, (DenseStep, NormaliseStep, LayerNormStep)):
         return value.to_dict()
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]

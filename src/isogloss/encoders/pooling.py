@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from isogloss.arrays import Dense, normalise
 from isogloss.encoders.engines.weights import read_headers
-from isogloss.encoders.model_plan import DenseStep, PoolingMode, Step
+from isogloss.encoders.model_plan import DenseStep, LayerMean, LayerNormStep, PoolingMode, Step
 
 _erf = np.vectorize(math.erf, otypes=[np.float32])
 
@@ -29,6 +29,12 @@ ACTIVATIONS: Mapping[str, Callable[[Dense], Dense]] = {
     "SiLU": lambda x: x / (1 + np.exp(-x)),
     "Sigmoid": lambda x: np.asarray(1 / (1 + np.exp(-x)), np.float32),
     "Softmax": _softmax,
+    "LeakyReLU": lambda x: np.where(x > 0, x, np.float32(0.01) * x),
+    "ReLU6": lambda x: np.clip(x, 0, 6),
+    "ELU": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "Softplus": lambda x: np.logaddexp(x, np.float32(0)),
+    "Softsign": lambda x: x / (1 + np.abs(x)),
+    "Mish": lambda x: x * np.tanh(np.logaddexp(x, np.float32(0))),
 }
 """Activation functions of Dense modules, by their class name in ``torch.nn``."""
 
@@ -104,8 +110,45 @@ class DenseLayer:
         return np.asarray(out, np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class LayerNorm:
+    """A loaded LayerNorm module (https://arxiv.org/abs/1607.06450): rows of mean 0 and variance 1, gain, shift."""
+
+    gain: Dense
+    shift: Dense
+    epsilon: float = 1e-5
+
+    def __call__(self, x: Dense) -> Dense:
+        """Apply the layer to ``(n, d)``."""
+        centred = x - x.mean(1, keepdims=True)
+        variance = np.square(centred).mean(1, keepdims=True)
+        return np.asarray(centred / np.sqrt(variance + np.float32(self.epsilon)) * self.gain + self.shift, np.float32)
+
+
+def layer_mean(states: Sequence[Dense], weights: Dense) -> Dense:
+    """Return the weighted mean of layers, each ``(n, L, d)``: ``sum w_i h_i / sum w_i``, float32.
+
+    Examples
+    --------
+    >>> layer_mean([np.full((1, 1, 2), 1.0), np.full((1, 1, 2), 4.0)], np.array([1.0, 2.0], np.float32)).tolist()
+    [[[3.0, 3.0]]]
+    """
+    total = np.zeros(states[0].shape, np.float32)
+    for weight, layer in zip(weights, states, strict=True):
+        total += weight * layer
+    return np.asarray(total / weights.sum(), np.float32)
+
+
+def load_layer_weights(layers: LayerMean) -> Dense:
+    """Return the weights ``(layers + 1 - start,)`` of a mean of layers."""
+    return np.asarray(read_headers(layers.folder)["layer_weights"].read())
+
+
 def load_step(step: Step) -> Callable[[Dense], Dense]:
-    """Return the function of one step after pooling; a Dense module's weights are read here."""
+    """Return the function of one step on vectors; the weights of a Dense or LayerNorm module are read here."""
+    if isinstance(step, LayerNormStep):
+        norm = read_headers(step.folder)
+        return LayerNorm(norm["norm.weight"].read(), norm["norm.bias"].read())
     if not isinstance(step, DenseStep):
         return normalise
     tensors = read_headers(step.folder)

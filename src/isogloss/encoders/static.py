@@ -338,6 +338,10 @@ def _config(folder: Path) -> dict[str, Any]:
         config = json.loads((folder / "config.json").read_text("utf-8"))
     if (folder / "modules.json").is_file():
         modules = [str(module.get("type", "")) for module in json.loads((folder / "modules.json").read_text("utf-8"))]
+        more = [module for module in modules if not module.endswith(("StaticEmbedding", "Normalize", "Dropout"))]
+        if more:
+            why = f"modules.json of {folder} names {', '.join(more)}"
+            raise ModelError("these are not token vectors alone", why, "open it with load_encoder")
         config["normalize"] = any(module.endswith("Normalize") for module in modules) or bool(config.get("normalize"))
     return config
 

@@ -20,8 +20,8 @@ from isogloss.encoders.engines.architectures import Weights
 from isogloss.encoders.engines.onnx import FileEngine, GraphEngine, default_threads
 from isogloss.encoders.engines.weights import digest, read_headers
 from isogloss.encoders.model_folder import resolve
-from isogloss.encoders.model_plan import DenseStep, ModelPlan
-from isogloss.encoders.pooling import load_step, pool
+from isogloss.encoders.model_plan import ModelPlan, NormaliseStep
+from isogloss.encoders.pooling import layer_mean, load_layer_weights, load_step, pool
 from isogloss.encoders.surface import EncoderSurface, as_texts
 from isogloss.encoders.tokenizer_file import TokenizerFile
 from isogloss.errors import IsoglossWarning, NonFiniteError, TruncationError, TruncationWarning, UnsupportedModelError
@@ -74,6 +74,7 @@ class TransformerEncoder(EncoderSurface):
 
     kind: Literal["words", "dense"] = "dense"
     speed: Literal["fast", "slow"] = "slow"
+    budget: int = TOKEN_BUDGET
 
     def __init__(
         self,
@@ -84,15 +85,28 @@ class TransformerEncoder(EncoderSurface):
         long: Literal["truncate", "error"] = "truncate",
         name: str = "",
     ) -> None:
-        self.plan: ModelPlan = resolve(folder, max_length=max_length, name=name)
-        self.threads, self.long = threads or default_threads(), long
+        self._settle(resolve(folder, max_length=max_length, name=name), threads, long)
+
+    @classmethod
+    def from_plan(
+        cls, plan: ModelPlan, *, threads: int | None = None, long: Literal["truncate", "error"] = "truncate"
+    ) -> TransformerEncoder:
+        """Return the encoder of a plan that is made already; arguments as those of the class."""
+        made = cls.__new__(cls)
+        made._settle(plan, threads, long)
+        return made
+
+    def _settle(self, plan: ModelPlan, threads: int | None, long: Literal["truncate", "error"]) -> None:
+        self.plan: ModelPlan = plan
+        self.threads: int = threads or default_threads()
+        self.long: Literal["truncate", "error"] = long
         self.name: str = self.plan.name
         self.similarity: Similarity = self.plan.similarity.value
         self.dimensions: int = self.plan.dimensions
         self.window: int = self.plan.max_length.value
         self.languages: frozenset[str] | None = self.plan.languages
         for warning in self.plan.warnings:
-            warnings.warn(warning, IsoglossWarning, stacklevel=2)
+            warnings.warn(warning, IsoglossWarning, stacklevel=3)
 
     @cached_property
     def tokenizer(self) -> TokenizerFile:
@@ -119,6 +133,14 @@ class TransformerEncoder(EncoderSurface):
         return [load_step(step) for step in self.plan.steps.value]
 
     @cached_property
+    def _token_steps(self) -> list[Callable[[Dense], Dense]]:
+        return [load_step(step) for step in self.plan.token_steps]
+
+    @cached_property
+    def _layer_weights(self) -> Dense | None:
+        return load_layer_weights(self.plan.layers) if self.plan.layers else None
+
+    @cached_property
     def identity(self) -> str:
         """Hash of weights, tokenizer, pooling, prompts, window, dimensions, normalisation and similarity."""
         plan = self.plan
@@ -135,6 +157,9 @@ class TransformerEncoder(EncoderSurface):
             [step.to_dict() for step in plan.steps.value],
             plan.similarity.value.value,
         ]
+        if plan.layers or plan.token_steps:  # most models have neither: their identity says nothing of them
+            settings.append(plan.layers and plan.layers.to_dict())
+            settings.append([step.to_dict() for step in plan.token_steps])
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
     def _tokenizer_digest(self) -> str:
@@ -151,9 +176,11 @@ class TransformerEncoder(EncoderSurface):
             used = Weights(read_headers(plan.transformer), plan.architecture).used()
             places = sorted({place.path for place in used.values()})
             digests.append(remembered(f"weights {plan.model_type}", places, lambda: digest(used)))
-        for step in plan.steps.value:
-            if isinstance(step, DenseStep):
-                digests.append(digest(read_headers(step.folder)))
+        folders = [plan.layers.folder] if plan.layers else []
+        folders += [
+            step.folder for step in (*plan.token_steps, *plan.steps.value) if not isinstance(step, NormaliseStep)
+        ]
+        digests += [digest(read_headers(folder)) for folder in folders]
         return " ".join(digests)
 
     def encode(
@@ -218,7 +245,7 @@ class TransformerEncoder(EncoderSurface):
             tokens = self.tokenizer([prompt + text for text in block] if prompt else block)
             lengths = np.minimum(tokens.full, self.window)
             self._check_lengths(tokens.full, start)
-            batches = length_batches(lengths, TOKEN_BUDGET)
+            batches = length_batches(lengths, self.budget)
             encode = partial(self._vectors, tokens.ids, lengths, skip)
             for batch, vectors in zip(batches, in_order(encode, batches, self.threads), strict=True):
                 self._charge(len(batch), int(lengths[batch].max()))
@@ -239,11 +266,26 @@ class TransformerEncoder(EncoderSurface):
     def _vectors(
         self, ids: list[NDArray[np.int64]], lengths: NDArray[np.int64], skip: int, batch: NDArray[np.int64]
     ) -> Dense:
-        states = self.engine.last(padded([ids[i] for i in batch]), lengths[batch])
+        states = self.token_vectors(padded([ids[i] for i in batch]), lengths[batch])
         vectors = pool(states, lengths[batch], self.plan.pooling.value, skip=skip)
         for step in self._steps:
             vectors = step(vectors)
         return vectors
+
+    def token_vectors(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> Dense:
+        """Return what is pooled: ``(n, L, d)`` float32 for token ids ``(n, L)``, of which ``lengths (n,)`` count.
+
+        These are the states of the last layer, or the weighted mean of several, behind the plan's token steps.
+        """
+        weights, layers = self._layer_weights, self.plan.layers
+        if weights is None or layers is None:
+            states = self.engine.last(ids, lengths)
+        else:
+            chosen = range(layers.start, layers.layers + 1)
+            states = layer_mean(self._open_engine().states(ids, lengths, chosen), weights)
+        for step in self._token_steps:
+            states = step(states.reshape(-1, states.shape[2])).reshape(*ids.shape, -1)
+        return states
 
     def _charge(self, texts: int, width: int) -> None:
         if isinstance(self.engine, GraphEngine):

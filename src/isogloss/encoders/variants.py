@@ -75,7 +75,7 @@ def varied(encoder: TransformerEncoder, changes: Mapping[str, Any]) -> Transform
         other.__dict__.pop(name, None)
     plan = replace(encoder.plan, **changes)
     dense = [step for step in plan.steps.value if isinstance(step, DenseStep)]
-    width = plan.architecture.width if plan.architecture else encoder.dimensions
+    width = plan.token_width or encoder.dimensions
     other.dimensions = dense[-1].outputs if dense else width * len(plan.pooling.value)
     other.plan = replace(plan, dimensions=other.dimensions)
     other.window = plan.max_length.value

@@ -19,6 +19,12 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "GELU": nn.GELU,
     "SiLU": nn.SiLU,
     "Sigmoid": nn.Sigmoid,
+    "LeakyReLU": nn.LeakyReLU,
+    "ReLU6": nn.ReLU6,
+    "ELU": nn.ELU,
+    "Softplus": nn.Softplus,
+    "Softsign": nn.Softsign,
+    "Mish": nn.Mish,
 }
 """Activation functions of dense layers by their names in ``torch.nn``; all act on each number alone."""
 
@@ -29,6 +35,28 @@ class Normalise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the scaled vectors."""
         return functional.normalize(x, dim=-1)
+
+
+class LayerNorm(nn.Module):
+    """Centres and scales each vector ``(n, d)`` to unit variance, with a gain and a shift.
+
+    Layer Normalization (https://arxiv.org/abs/1607.06450), as a module behind the pooling.
+
+    Parameters
+    ----------
+    size
+        Components of a vector.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.norm = nn.LayerNorm(size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the scaled vectors."""
+        out: Tensor = self.norm(x)
+        return out
 
 
 class DenseLayer(nn.Module):

@@ -17,11 +17,11 @@ from isogloss.arrays import Similarity
 from isogloss.encoders.engines.architectures import MODEL_TYPES, Architecture, Weights
 from isogloss.encoders.engines.weights import read_headers
 from isogloss.encoders.model_folder import resolve
-from isogloss.encoders.model_plan import Choice, DenseStep, ModelPlan, NormaliseStep, Step
+from isogloss.encoders.model_plan import Choice, DenseStep, LayerNormStep, ModelPlan, NormaliseStep, Step
 from isogloss.encoders.names import find_model, is_static
 from isogloss.encoders.tokenizer_file import TokenizerFile
 from isogloss.errors import UnsupportedModelError, UsageError
-from isogloss.nn.sentence import DenseLayer, Normalise, SentenceModel
+from isogloss.nn.sentence import DenseLayer, LayerNorm, Normalise, SentenceModel
 from isogloss.nn.transformer import Transformer, TransformerConfig
 
 _FLOATS = ("F64", "F32", "F16", "BF16")
@@ -87,6 +87,11 @@ def load_trainable(name_or_folder: str | Path, *, max_length: int | None = None)
         raise UnsupportedModelError(
             "this model cannot be trained", f"{plan.name} runs from an ONNX file",
             f"use a model of one of these kinds, with its weights: {', '.join(sorted(MODEL_TYPES))}",
+        )  # fmt: skip
+    if plan.layers or plan.token_steps:
+        raise UnsupportedModelError(
+            "this model cannot be trained", f"{plan.name} changes token vectors before it pools them",
+            "train one that pools the last layer; this one can be used to encode",
         )  # fmt: skip
     weights = Weights(read_headers(plan.transformer), plan.architecture)
     places = weights.used()
@@ -205,10 +210,12 @@ def steps_of(model: SentenceModel) -> tuple[Step, ...]:
             steps.append(DenseStep(*sizes, activation, module.residual_input))
         elif isinstance(module, Normalise):
             steps.append(NormaliseStep())
+        elif isinstance(module, LayerNorm):
+            steps.append(LayerNormStep(Path(), module.size))
         else:
             raise UnsupportedModelError(
                 f"a {type(module).__name__} cannot be described in a model folder", "it stands behind the pooling",
-                "use DenseLayer and Normalise modules",
+                "use DenseLayer, Normalise and LayerNorm modules",
             )  # fmt: skip
     return (*steps, NormaliseStep()) if model.normalise else tuple(steps)
 
@@ -234,10 +241,10 @@ def _dense_modules(steps: Sequence[Step]) -> list[nn.Module]:
         if isinstance(step, NormaliseStep):
             modules.append(Normalise())
             continue
-        layer = DenseLayer(
-            step.inputs, step.outputs, bias=step.bias, activation=step.activation, residual=step.residual
-        )
         tensors = read_headers(step.folder)
+        layer: nn.Module = LayerNorm(step.size) if isinstance(step, LayerNormStep) else DenseLayer(
+            step.inputs, step.outputs, bias=step.bias, activation=step.activation, residual=step.residual
+        )  # fmt: skip
         layer.load_state_dict({name: _tensor(tensors[name].read()) for name in layer.state_dict()})
         modules.append(layer)
     return modules

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from isogloss.encoders.model_plan import ModelPlan
 from isogloss.encoders.names import is_model
 from isogloss.errors import UnsupportedModelError, UsageError
-from isogloss.nn.sentence import DenseLayer, SentenceModel
+from isogloss.nn.sentence import DenseLayer, LayerNorm, SentenceModel
 from isogloss.training.models import Trainable, tensor_names
 
 _FLAGS = {
@@ -27,6 +27,7 @@ _FLAGS = {
     "weightedmean": "pooling_mode_weightedmean_tokens",
     "lasttoken": "pooling_mode_lasttoken",
 }
+_KINDS = {DenseLayer: "Dense", LayerNorm: "LayerNorm"}
 _OLD_MODULES = "sentence_transformers.models."  # paths that every generation reads
 
 
@@ -187,7 +188,7 @@ def _steps(model: SentenceModel, folder: Path) -> list[tuple[str, str]]:
 
     steps: list[tuple[str, str]] = []
     for module in model.dense:
-        kind = "Dense" if isinstance(module, DenseLayer) else "Normalize"
+        kind = _KINDS.get(type(module), "Normalize")
         steps.append((f"{len(steps) + 2}_{kind}", kind))
         if isinstance(module, DenseLayer):
             linear = module.linear
@@ -197,6 +198,9 @@ def _steps(model: SentenceModel, folder: Path) -> list[tuple[str, str]]:
                 "bias": linear.bias is not None, "use_residual": module.residual_input,
                 "activation_function": f"torch.nn.modules.{part}.{module.activation_name}",
             })  # fmt: skip
+        if isinstance(module, LayerNorm):
+            _json(folder / steps[-1][0] / "config.json", {"dimension": module.size})
+        if kind != "Normalize":
             tensors = {name: _array(value) for name, value in module.state_dict().items()}
             save_file(tensors, folder / steps[-1][0] / "model.safetensors", metadata={"format": "pt"})
     if model.normalise:
