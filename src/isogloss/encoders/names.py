@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
+from isogloss.encoders.folder_kinds import kind_of, open_kind
 from isogloss.errors import ModelError
 from isogloss.protocols import Encoder
 
@@ -47,6 +48,9 @@ def load_encoder(name: str, *, threads: int | None = None, max_length: int | Non
 
         return cast(Encoder, bundled_static())
     folder = find_model(name)
+    kind = kind_of(folder)
+    if kind not in ("dense", "static"):
+        return open_kind(kind, folder, threads=threads, max_length=max_length, name=_model_name(name, folder))
     if is_static(folder):
         from isogloss.encoders.static import StaticEncoder
 

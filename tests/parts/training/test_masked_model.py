@@ -14,9 +14,10 @@ torch = pytest.importorskip("torch")
 from tokenizers import Tokenizer, models  # noqa: E402
 
 from isogloss.errors import CorpusError, UsageError  # noqa: E402
-from isogloss.nn.transformer import Transformer, TransformerConfig  # noqa: E402
+from isogloss.nn.transformer import Transformer, TransformerConfig, relative_buckets  # noqa: E402
 from isogloss.protocols import Silent  # noqa: E402
 from isogloss.training.base_models import _admission, _text  # noqa: E402
+from isogloss.training.base_models import _pretraining as pretraining  # noqa: E402
 from isogloss.training.base_models._artifact import (  # noqa: E402
     Pretrained,
     causal_predictor,
@@ -154,6 +155,39 @@ def test_tokenizers_repeat_and_byte_pairs_lose_nothing():
 def test_without_a_mask_nothing_can_be_hidden():
     with pytest.raises(UsageError, match=r"no \[MASK\]"):
         hiding(Tokenizer(models.WordLevel({"a": 0}, unk_token="a")))
+
+
+def test_heads_begin_at_their_neighbours():
+    body = Transformer(TransformerConfig(**SIZES | {"heads": 4, "buckets": 32}))
+    pretraining._begin_with_neighbours(body)
+    seen = body.relative.weight[relative_buckets(9, 32)[4]]  # (9, 4), from the fifth of nine tokens
+    assert seen.argmax(0).tolist() == [3, 5, 2, 6]
+    assert (seen.topk(2, dim=0).values[1] < 1).all()
+    plain = Transformer(TransformerConfig(**SIZES))
+    before = {name: value.clone() for name, value in plain.state_dict().items()}
+    pretraining._begin_with_neighbours(plain)
+    assert all(torch.equal(value, before[name]) for name, value in plain.state_dict().items())
+
+
+def test_a_model_that_begins_at_its_neighbours_soon_knows_more_than_frequencies(monkeypatch, tmp_path):
+    """Each word follows from the one before; all are equally frequent, so counting knows nothing."""
+    words, draw = [chr(97 + i) * 3 for i in range(12)], np.random.default_rng(0)
+    lines = [" ".join(words[(start + i) % 12] for i in range(24)) for start in draw.integers(12, size=40)]
+    tokenizer = word_pieces(lines, 60)
+    sizes = SIZES | {"vocabulary": tokenizer.get_vocab_size(), "buckets": 32, "norm_first": True}
+
+    def cost(folder):
+        torch.manual_seed(0)
+        predictor = masked_predictor(Transformer(TransformerConfig(**sizes)))
+        pretrain_masked(predictor, tokenizer, lines, steps=60, rate=4e-3, window=64, seed=0, progress=Silent())
+        folder.mkdir()
+        Pretrained(predictor, tokenizer, 64).save(folder)
+        return _admission.bits(*load_masked(folder).nll(lines[:8]))
+
+    near = cost(tmp_path / "near")
+    monkeypatch.setattr(pretraining, "NEAR", 0.0)
+    assert near < 0.5 * cost(tmp_path / "far")
+    assert near < 0.5 * math.log2(12) / 3
 
 
 def test_experts_share_the_work():

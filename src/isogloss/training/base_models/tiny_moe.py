@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from isogloss.nn.heads import TokenPredictor
 from isogloss.nn.moe import MixtureTransformer, load_balance
 from isogloss.nn.packing import pack
 from isogloss.nn.transformer import TransformerConfig
@@ -22,7 +21,7 @@ from isogloss.training.base_models._pretraining import pretrain_masked, seeded
 from isogloss.training.base_models._text import DATA, VOCABULARY, held_out, learned
 from isogloss.training.tokenizer_learning import word_pieces
 
-STEPS, RATE = 2000, 1e-3
+STEPS, RATE = 400, 4e-3
 EXPERTS, TOP, BALANCE = 4, 2, 0.05
 
 
@@ -51,10 +50,12 @@ def build(material: Material, seed: int, progress: Progress) -> Pretrained:
     """Return the trained model of a seed."""
     texts = learned(material)
     tokenizer = word_pieces(texts)
+    config = TransformerConfig(
+        vocabulary=VOCABULARY, width=128, layers=2, heads=4, inner=256, positions=WINDOW, types=0, norm_first=True,
+        buckets=32, dropout=0.0,
+    )  # fmt: skip
     with seeded(seed):
-        predictor = _predictor(
-            {"vocabulary": VOCABULARY, "width": 128, "layers": 2, "heads": 2, "inner": 256, "positions": WINDOW}
-        )
+        predictor = masked_predictor(_mixture(config))
     pretrain_masked(
         predictor, tokenizer, texts, steps=STEPS, rate=RATE, window=WINDOW, seed=seed, progress=progress,
         objective=BalancedMasking(predictor.body),  # type: ignore[arg-type]
@@ -62,12 +63,12 @@ def build(material: Material, seed: int, progress: Progress) -> Pretrained:
     return Pretrained(predictor, tokenizer)
 
 
+def _mixture(config: TransformerConfig) -> MixtureTransformer:
+    return MixtureTransformer(config, experts=EXPERTS, top=TOP)
+
+
 def _body(sizes: Mapping[str, Any]) -> MixtureTransformer:
-    return MixtureTransformer(TransformerConfig(**{**sizes, "dropout": 0.0}), experts=EXPERTS, top=TOP)
-
-
-def _predictor(sizes: Mapping[str, Any]) -> TokenPredictor:
-    return masked_predictor(_body(sizes))
+    return _mixture(TransformerConfig(**sizes))
 
 
 def load(folder: Path) -> MaskedBase:
