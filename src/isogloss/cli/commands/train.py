@@ -109,8 +109,9 @@ def _recipe(options: Namespace, console: Console) -> int:
     order = Order(
         options.what, options.on, options.split, options.base, options.budget, tuple(options.set), options.seed
     )  # fmt: skip
+    place = Path(options.out or ".")
     made = make_system(
-        order, Path(options.out or "."), dry_run=options.dry_run, progress=console.progress()
+        order, place, dry_run=options.dry_run, threads=options.threads, progress=console.progress()
     )  # fmt: skip
     show_made(made, console)
     return 0
