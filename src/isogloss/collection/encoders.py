@@ -27,7 +27,11 @@ class IndexEncoder:
 
 
 def absolute_name(name: str) -> str:
-    """Return a model folder's path in full, so that the index finds it from anywhere; other names as they are."""
+    """Return the path of a model's folder or file in full, so that an index finds it from anywhere; others as given."""
+    from isogloss.encoders.names import is_word_file
+
+    if is_word_file(name):
+        return os.path.abspath(os.path.expanduser(name))
     return os.path.abspath(name) if os.sep in name and os.path.isdir(name) else name
 
 

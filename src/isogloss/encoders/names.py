@@ -14,6 +14,7 @@ from isogloss.protocols import Encoder
 
 SHORT_NAMES = {"minilm": "all-MiniLM-L6-v2"}
 STATIC_NAMES = ("static", "isogloss-static")
+WORD_FILES = (".bin", ".vec", ".txt", ".gz", ".ftz", ".w2v", ".glove")
 
 
 def load_encoder(name: str, *, threads: int | None = None, max_length: int | None = None) -> Encoder:
@@ -22,8 +23,9 @@ def load_encoder(name: str, *, threads: int | None = None, max_length: int | Non
     Parameters
     ----------
     name
-        ``"words"``, ``"words:LANGUAGE"``, ``"static"``, ``"minilm"``, a folder, the name of a model that an installed
-        package carries, or one in the local hub cache (``ORG/NAME`` or ``NAME``).
+        ``"words"``, ``"words:LANGUAGE"``, ``"static"``, ``"minilm"``, a folder, a file of word vectors (of word2vec,
+        GloVe or fastText; converted once into the cache), the name of a model that an installed package carries, or one
+        in the local hub cache (``ORG/NAME`` or ``NAME``).
     threads
         Threads of a transformer; ``None`` for its default.
     max_length
@@ -47,7 +49,16 @@ def load_encoder(name: str, *, threads: int | None = None, max_length: int | Non
         from isogloss.encoders.static import bundled_static
 
         return cast(Encoder, bundled_static())
+    if is_word_file(name):
+        from isogloss.encoders.word_conversion import converted
+        from isogloss.encoders.word_vector_encoder import WordVectorEncoder
+
+        return cast(Encoder, WordVectorEncoder.load(converted(name)))
     folder = find_model(name)
+    if is_word_folder(folder):
+        from isogloss.encoders.word_vector_encoder import WordVectorEncoder
+
+        return cast(Encoder, WordVectorEncoder.load(folder))
     kind = kind_of(folder)
     if kind not in ("dense", "static"):
         return open_kind(kind, folder, threads=threads, max_length=max_length, name=_model_name(name, folder))
@@ -123,6 +134,23 @@ def is_static(folder: Path) -> bool:
         if any(mark.lower() == kind.lower() for mark in marks for kind in kinds):
             return True
     return False
+
+
+def is_word_file(name: str) -> bool:
+    """Say whether a name is a file of this machine whose name ends as those of word vectors do."""
+    return name.lower().endswith(WORD_FILES) and Path(name).expanduser().is_file()
+
+
+def is_word_folder(folder: Path) -> bool:
+    """Say whether a folder holds word vectors that were converted from such a file."""
+    import json
+
+    try:
+        return bool(
+            json.loads((folder / "config.json").read_text("utf-8")).get("model_type") == "isogloss-word-vectors"
+        )
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def package_names(name: str) -> list[str]:
