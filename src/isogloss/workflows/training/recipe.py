@@ -14,6 +14,7 @@ from isogloss.evaluation.general_questions import NAME
 from isogloss.protocols import Progress
 from isogloss.workflows.training.data import TrainingData, read_training_data
 from isogloss.workflows.training.judging import exam, general_exam, measured
+from isogloss.workflows.training.lineage import learned_from
 from isogloss.workflows.training.settings import parsed
 from isogloss.workflows.training.split import split
 from isogloss.workflows.training.writing import Measured, Written, check_place, write_model
@@ -136,7 +137,8 @@ def make_system(
     how = f"{entry.card.title} ({entry.card.year}), made of {len(parts.train):,} rows of {data.name}."
     made.written = write_model(
         place, save, title=out.name, base=order.base if "base" in given else "", how=how, results=made.results,
-        settings={"recipe": order.key, **chosen, "seed": order.seed, "budget": order.budget}, facts={},
+        settings={"recipe": order.key, **chosen, "seed": order.seed, "budget": order.budget},
+        facts={"learned_from": learned_from([order.base] if "base" in given else [], [data], order.seed)},
     )  # fmt: skip
     return made
 
