@@ -2,104 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isogloss import protobuf as onnx_bytes
 from isogloss.encoders.engines.architectures import Architecture
+from isogloss.encoders.engines.operators import CONTRIB, INT64, IR_VERSION, OPSET, Graph
 from isogloss.encoders.engines.weights import TensorPlace
-from isogloss.errors import UnsupportedModelError
-
-CONTRIB = "com.microsoft"
-IR_VERSION, OPSET = 8, 20
-_FLOAT, _INT64 = 1, 7  # element types as the attribute of a Cast names them
-_TYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-
-
-@dataclass
-class Graph:
-    """A graph under construction: serialised nodes and initializers, and the weights that it may name."""
-
-    weights: Mapping[str, TensorPlace]
-    folder: Path
-    nodes: list[bytes] = field(default_factory=list)
-    initializers: dict[str, bytes] = field(default_factory=dict)
-
-    def op(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        """Add a node with one output; return the output's name."""
-        self.nodes.append(onnx_bytes.node(kind, inputs, [output], **attributes))
-        return output
-
-    def constant(self, name: str, array: NDArray[Any]) -> str:
-        """Add a small constant once; return its name."""
-        self.initializers.setdefault(name, onnx_bytes.initializer(name, array))
-        return name
-
-    def stored(self, name: str, *, rows: int | None = None) -> str:
-        """Name a stored tensor as it is (``rows=1``: its first row, as a vector)."""
-        place = self.weights[name]
-        if place.dtype not in _TYPES:
-            raise UnsupportedModelError(
-                f"weights of type {place.dtype} are not supported",
-                f"{name} has it",
-                "store the weights as F32, F16 or BF16",
-            )
-        shape, length = (place.shape[1:], place.length // place.shape[0]) if rows else (place.shape, place.length)
-        where = os.path.relpath(place.path, self.folder)
-        self.initializers.setdefault(
-            name,
-            onnx_bytes.initializer(
-                name, dtype=_TYPES[place.dtype], shape=shape, location=where, offset=place.offset, length=length
-            ),
-        )
-        return name
-
-    def float32(self, name: str, *, rows: int | None = None) -> str:
-        """Name a stored tensor as float32; a cast of a constant is folded when the session is made."""
-        self.stored(name, rows=rows)
-        if self.weights[name].dtype == "F32":
-            return name
-        cast = name + "/float32"
-        if cast not in self.initializers:
-            self.initializers[cast] = b""
-            self.op("Cast", [name], cast, to=_FLOAT)
-        return cast
-
-    def gathered(self, table: str, ids: str, output: str) -> str:
-        """Look rows of a stored table up; half-precision rows are widened after the look-up, never the table."""
-        self.stored(table)
-        if self.weights[table].dtype == "F32":
-            return self.op("Gather", [table, ids], output)
-        return self.op("Cast", [self.op("Gather", [table, ids], output + "/half")], output, to=_FLOAT)
-
-    def linear(self, x: str, name: str, output: str, *, bias: bool = True) -> str:
-        """Add ``x W^T (+ b)`` on rows; W is (out, in) as stored."""
-        inputs = [x, self.float32(name + ".weight")] + ([self.float32(name + ".bias")] if bias else [])
-        return self.op("Gemm", inputs, output, transB=1)
-
-    def norm(self, x: str, name: str, output: str, epsilon: float) -> str:
-        """Add a layer norm over the last axis."""
-        inputs = [x, self.float32(name + ".weight"), self.float32(name + ".bias")]
-        return self.op("LayerNormalization", inputs, output, axis=-1, epsilon=epsilon)
-
-    def residual_norm(self, x: str, skip: str, name: str, output: str, epsilon: float) -> str:
-        """Add the layer norm of ``x + skip``, fused."""
-        inputs = [x, skip, self.float32(name + ".weight"), self.float32(name + ".bias")]
-        return self.op("SkipLayerNormalization", inputs, output, domain=CONTRIB, epsilon=epsilon)
-
-    def activation(self, kind: str, x: str, output: str) -> str:
-        """Add one of the activation functions of :class:`Architecture`."""
-        if kind == "relu":
-            return self.op("Relu", [x], output)
-        if kind == "silu":
-            return self.op("Mul", [x, self.op("Sigmoid", [x], output + "/gate")], output)
-        return self.op("Gelu", [x], output, approximate="tanh" if kind == "gelu_tanh" else "none")
 
 
 def _embeddings(graph: Graph, arch: Architecture) -> str:
@@ -170,7 +81,7 @@ def _open_mask(graph: Graph) -> None:
     """Add the additive mask ``(B, 1, 1, L)`` from the lengths: 0 on tokens, the lowest float on padding."""
     graph.op("Range", [graph.constant("zero", np.array(0)), graph.op("Squeeze", ["width"], "width/scalar"),
                        graph.constant("one", np.array(1))], "columns")  # fmt: skip
-    long = graph.op("Cast", ["lengths"], "lengths/long", to=_INT64)
+    long = graph.op("Cast", ["lengths"], "lengths/long", to=INT64)
     column = graph.op("Unsqueeze", [long, graph.constant("axes", np.array([1, 2, 3]))], "lengths/deep")
     real = graph.op("Less", ["columns", column], "real")
     low = graph.constant("low", np.array(np.finfo(np.float32).min, np.float32))
@@ -185,6 +96,9 @@ def write_graph(
     states: Sequence[int] = (),
     maps: Sequence[int] = (),
     masked: bool = True,
+    plain: bool = False,
+    inline: bool = False,
+    rounded: bool = False,
 ) -> bytes:
     """Return an ONNX model of the encoder as bytes.
 
@@ -207,18 +121,24 @@ def write_graph(
         Attention maps: N is that of layer N, counted from 0.
     masked
         Whether texts of different lengths share a batch.
+    plain
+        Whether only the standard's operators are used, for engines that do not know ONNX Runtime's own.
+    inline
+        Whether the weights are copied into the graph, for engines that read no other file.
+    rounded
+        Whether linear layers are computed in 8-bit integers (needs ONNX Runtime's own operators).
     """
-    graph = Graph(weights, folder)
+    graph = Graph(weights, folder, plain, inline, rounded)
     graph.op("Shape", ["ids"], "sizes")
     graph.op("Shape", ["ids"], "width", start=1, end=2)
     graph.op("Concat", ["sizes", graph.constant("depth", np.array([arch.width]))], "batched", axis=0)
-    if masked and maps:
+    if masked and (maps or plain):
         _open_mask(graph)
     x = _embeddings(graph, arch)
     bias = _bias(graph, arch) if arch.buckets else ""
     depth = max([*states, *(i + 1 for i in maps)]) if states or maps else arch.layers
     for i in range(depth):
-        x = _layer(graph, arch, i, x, masked, bias, bool(maps))
+        x = _layer(graph, arch, i, x, masked, bias, plain or bool(maps))
     outputs = [onnx_bytes.value_info(f"state.{i}", "float32", ["T", arch.width]) for i in states]
     outputs += [onnx_bytes.value_info(f"attention.{i}", "float32", ["B", arch.heads, "L", "L"]) for i in maps]
     if not outputs:
@@ -231,5 +151,5 @@ def write_graph(
         inputs.append(onnx_bytes.value_info("buckets", "int64", ["L", "L"]))
     return onnx_bytes.model(
         graph.nodes, inputs, outputs, [item for item in graph.initializers.values() if item],
-        opset=OPSET, domains={CONTRIB: 1}, ir_version=IR_VERSION, name=arch.model_type,
+        opset=OPSET, domains={} if plain else {CONTRIB: 1}, ir_version=IR_VERSION, name=arch.model_type,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from isogloss.arrays import Dense
 from isogloss.encoders.engines.architectures import Architecture, relative_buckets
 from isogloss.encoders.engines.graph import write_graph
+from isogloss.encoders.engines.precision import Precision
 from isogloss.encoders.engines.weights import TensorPlace
 from isogloss.errors import ModelError, UnsupportedModelError
 
@@ -55,6 +56,21 @@ def open_session(model: bytes | Path, *, folder: Path) -> Any:
         raise ModelError(f"ONNX Runtime cannot open {named}", str(error), "run: isogloss doctor MODEL") from error
 
 
+def graph_feed(
+    architecture: Architecture, ids: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    """Return the inputs of our own graph for ids ``(n, L)`` of which ``lengths (n,)`` count."""
+    width = ids.shape[1]
+    feed: dict[str, NDArray[Any]] = {
+        "ids": ids,
+        "positions": np.arange(width, dtype=np.int64) + architecture.first_position,
+        "lengths": lengths.astype(np.int32),
+    }
+    if architecture.buckets:
+        feed["buckets"] = relative_buckets(width, architecture.buckets)
+    return feed
+
+
 @dataclass
 class GraphEngine:
     """Our own graph over the weights of a model; sessions are made at first use and kept.
@@ -65,29 +81,28 @@ class GraphEngine:
         Sizes and names.
     weights
         Place of each tensor, by its name without prefix.
+    precision
+        ``"fp32"``, or ``"int8"``: the linear layers' weights are rounded to 8 bits when a session is made, what goes
+        into them batch by batch.
     """
+
+    name: ClassVar[str] = "onnx"
+    budget: ClassVar[int] = 256
+    streams: ClassVar[bool] = True
 
     architecture: Architecture
     weights: Mapping[str, TensorPlace]
+    precision: Precision = "fp32"
     _sessions: dict[tuple[tuple[int, ...], tuple[int, ...]], Any] = field(default_factory=dict, repr=False)
 
     def _session(self, states: tuple[int, ...], maps: tuple[int, ...]) -> Any:
         if (states, maps) not in self._sessions:
             folder = Path(os.path.commonpath([place.path.parent for place in self.weights.values()]))
-            model = write_graph(self.architecture, self.weights, folder, states=states, maps=maps)
+            model = write_graph(
+                self.architecture, self.weights, folder, states=states, maps=maps, rounded=self.precision == "int8"
+            )
             self._sessions[states, maps] = open_session(model, folder=folder)
         return self._sessions[states, maps]
-
-    def _feed(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        width = ids.shape[1]
-        feed: dict[str, NDArray[Any]] = {
-            "ids": ids,
-            "positions": np.arange(width, dtype=np.int64) + self.architecture.first_position,
-            "lengths": lengths.astype(np.int32),
-        }
-        if self.architecture.buckets:
-            feed["buckets"] = relative_buckets(width, self.architecture.buckets)
-        return feed
 
     def multiply_adds(self, texts: int, width: int) -> int:
         """Return the multiply-adds of one run on ``texts`` rows of ``width`` tokens: linear layers and attention."""
@@ -97,19 +112,21 @@ class GraphEngine:
 
     def last(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> Dense:
         """Return the last hidden states ``(n, L, d)`` of ids ``(n, L)``; ``lengths (n,)`` says where padding starts."""
-        return np.asarray(self._session((), ()).run(None, self._feed(ids, lengths))[0])
+        return np.asarray(self._session((), ()).run(None, graph_feed(self.architecture, ids, lengths))[0])
 
     def states(self, ids: NDArray[np.int64], lengths: NDArray[np.int64], layers: Sequence[int]) -> list[Dense]:
         """Return the hidden states ``(n, L, d)`` of each layer asked for; 0 is the embeddings' output."""
         chosen = tuple(sorted(set(layers)))
-        found = self._session(chosen, ()).run(None, self._feed(ids, lengths))
+        found = self._session(chosen, ()).run(None, graph_feed(self.architecture, ids, lengths))
         by_layer = {layer: np.asarray(item).reshape(*ids.shape, -1) for layer, item in zip(chosen, found, strict=True)}
         return [by_layer[layer] for layer in layers]
 
     def attentions(self, ids: NDArray[np.int64], lengths: NDArray[np.int64], layers: Sequence[int]) -> list[Dense]:
         """Return the attention maps ``(n, heads, L, L)`` of each layer asked for; 0 is the first layer."""
         chosen = tuple(sorted(set(layers)))
-        found = dict(zip(chosen, self._session((), chosen).run(None, self._feed(ids, lengths)), strict=True))
+        found = dict(
+            zip(chosen, self._session((), chosen).run(None, graph_feed(self.architecture, ids, lengths)), strict=True)
+        )
         return [np.asarray(found[layer]) for layer in layers]
 
 
@@ -121,6 +138,11 @@ class FileEngine:
     path
         The file.
     """
+
+    name: ClassVar[str] = "onnx"
+    precision: Precision = "fp32"
+    budget: ClassVar[int] = 256
+    streams: ClassVar[bool] = True
 
     def __init__(self, path: Path) -> None:
         self.session = open_session(path, folder=path.parent)
