@@ -21,7 +21,7 @@ from isogloss.training.base_models._pretraining import pretrain_masked, seeded
 from isogloss.training.base_models._text import DATA, VOCABULARY, held_out, learned
 from isogloss.training.tokenizer_learning import word_pieces
 
-STEPS, RATE = 400, 4e-3
+STEPS, RATE = 240, 4e-3
 EXPERTS, TOP, BALANCE = 4, 2, 0.05
 
 
