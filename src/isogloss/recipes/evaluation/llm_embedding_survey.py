@@ -29,7 +29,7 @@ CARD = Card(
     claim="Tuning a causal language model on pairs gives better sentence vectors than any reading without training.",
     regime="One base model; pairs of texts that belong together; the best reading is chosen on other data.",
     baseline="the best of seven readings without training, chosen on development pairs",
-    placebo="the same tuning on pairs whose partners are shuffled",
+    placebo="the same tuning on pairs of each question with itself: vectors spread alike, nothing is told to belong",
     fidelity="transposed",
     needs={"base": "tiny-lm", "pairs": "squad-sentence-pairs", "sts": "sts-b"},
     margin=0.005,
@@ -38,6 +38,7 @@ CARD = Card(
         "a causal model of two layers, trained for a minute, instead of one of billions of weights",
         "tuned on questions and the sentences that answer them; STS-B instead of a suite of tasks",
         "chain of thought, in-context examples and generated data are left out: the model cannot follow them",
+        "the placebo was chosen on seed 999: shuffled partners broke the model (.17 of .39)",
     ),
 )
 _READINGS: dict[str, dict[str, Any]] = {
@@ -93,8 +94,7 @@ def check(lab: Lab) -> Evidence:
         return make(lab.model("base", run), (left, right), seed=run.seed, **{"pooling": "mean", **reading})
 
     def placebo(run: Run) -> Any:
-        other = [right[i] for i in lab.rng(run, "partners").permutation(len(right))]
-        return make(lab.model("base", run), (left, other), seed=run.seed, pooling="mean")
+        return make(lab.model("base", run), (left, left), seed=run.seed, pooling="mean")
 
     def grid(run: Run) -> Any:
         return [make(lab.model("base"), **one).encode(few.left[:100]) for one in _READINGS.values()]
