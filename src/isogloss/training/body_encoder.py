@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import warnings
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from isogloss.arrays import Dense, Similarity, charge
-from isogloss.encoders.surface import EncoderSurface, as_texts
-from isogloss.errors import NonFiniteError, TruncationWarning, UsageError
+from isogloss.arrays import Dense, charge
+from isogloss.errors import UsageError
 from isogloss.nn.packing import pack
 from isogloss.nn.pooling import PoolingMode, pool
-from isogloss.protocols import EncodeReport, Role
+from isogloss.protocols import EncodeReport
 from isogloss.training.corpus_tokens import token_ids
 from isogloss.training.language_model import alike
+from isogloss.training.torch_encoder import TorchEncoder
+from isogloss.training.weights_digest import module_identity
 
 
-class BodyEncoder(EncoderSurface):
+class BodyEncoder(TorchEncoder):
     """Vectors of texts from a body that was pre-trained here: a transformer, recurrent or convolutional network.
 
     For a transformer with a folder of its own :class:`~isogloss.training.trained_encoder.TrainedEncoder` does more.
@@ -57,12 +55,6 @@ class BodyEncoder(EncoderSurface):
     (2, 8)
     """
 
-    modality = "text"
-    kind: Literal["words", "dense"] = "dense"
-    speed: Literal["fast", "slow"] = "slow"
-    languages: frozenset[str] | None = None
-    similarity = Similarity.COSINE
-
     def __init__(
         self, body: nn.Module, tokenizer: Any, *, before: Sequence[int] = (), after: Sequence[int] = (),
         window: int = 128, pooling: Sequence[PoolingMode] = ("mean",), name: str = "body",
@@ -86,56 +78,17 @@ class BodyEncoder(EncoderSurface):
         """Hash of weights, tokenizer, special tokens, window and pooling."""
         of_tokenizer = getattr(self.tokenizer, "identity", None) or self.tokenizer.to_str()
         settings = [self.before.tolist(), self.after.tolist(), self.window, self.pooling, of_tokenizer]
-        whole = hashlib.sha256(json.dumps(settings).encode())
-        for name, value in sorted(self.body.state_dict().items()):
-            whole.update(f"{name}{tuple(value.shape)}".encode())
-            whole.update(value.detach().float().cpu().contiguous().numpy().tobytes())
-        return whole.hexdigest()
+        return module_identity(settings, self.body)
 
-    def encode(
-        self,
-        inputs: str | Iterable[str],
-        *,
-        role: Role | None = None,
-        instruction: str | None = None,
-        report: EncodeReport | None = None,
-    ) -> Dense:
-        """Return ``(n, d)`` float32 vectors, not scaled; there are no prompts, so the role changes nothing.
-
-        Parameters
-        ----------
-        inputs
-            Texts; a single string gives a batch of one.
-        role
-            Taken and not used.
-        instruction
-            Put in front of each text.
-        report
-            Is added to; without one, texts that were cut give one ``TruncationWarning``.
-
-        Raises
-        ------
-        NonFiniteError
-            Where a vector has NaN or infinity.
-        """
-        texts = [(instruction or "") + text for text in as_texts(inputs)]
-        own = report if report is not None else EncodeReport()
+    def _encoded(self, texts: list[str], report: EncodeReport) -> Dense:
         room = self.window - len(self.before) - len(self.after)
         tokens = list(token_ids(texts, self.tokenizer)) if texts else []
         full = np.array([len(row) for row in tokens], np.int64)
         rows = [np.concatenate([self.before, row[:room], self.after]) for row in tokens]
         lost = np.maximum(full - room, 0)
-        own.add(texts=len(texts), tokens=int(full.sum()), cut=int((lost > 0).sum()), lost=int(lost.sum()),
-                window=self.window)  # fmt: skip
-        vectors = self._vectors(rows or [np.concatenate([self.before, self.after])])[: len(rows)]
-        if not np.isfinite(vectors).all():
-            first = int((~np.isfinite(vectors).all(1)).argmax())
-            raise NonFiniteError(
-                f"{self.name} gave a vector that is not finite", f"text {first}: {texts[first][:80]!r}"
-            )
-        if report is None and own.cut:
-            warnings.warn(own.sentence(), TruncationWarning, stacklevel=2)
-        return vectors
+        report.add(texts=len(texts), tokens=int(full.sum()), cut=int((lost > 0).sum()), lost=int(lost.sum()),
+                   window=self.window)  # fmt: skip
+        return self._vectors(rows or [np.concatenate([self.before, self.after])])[: len(rows)]
 
     def _vectors(self, rows: list[Any]) -> Dense:
         found: list[Dense] = [np.zeros(0, np.float32)] * len(rows)

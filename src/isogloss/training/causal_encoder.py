@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -16,14 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from isogloss.arrays import Dense, Similarity, charge
-from isogloss.encoders.surface import EncoderSurface, as_texts
-from isogloss.errors import NonFiniteError, TruncationWarning, UsageError
+from isogloss.arrays import Dense, charge
+from isogloss.errors import UsageError
 from isogloss.nn.packing import Packed, pack
 from isogloss.nn.pooling import pool
 from isogloss.nn.transformer import Transformer
-from isogloss.protocols import EncodeReport, Role
+from isogloss.protocols import EncodeReport
 from isogloss.training.language_model import alike
+from isogloss.training.torch_encoder import TorchEncoder
+from isogloss.training.weights_digest import module_identity
 
 Ids = NDArray[np.int64]
 Pooling = Literal["last", "mean", "weighted"]
@@ -110,7 +108,7 @@ class CausalReader(nn.Module):
         return functional.normalize(vectors, dim=-1) if self.reading.normalise else vectors
 
 
-class CausalEncoder(EncoderSurface):
+class CausalEncoder(TorchEncoder):
     """An encoder that reads a causal language model.
 
     Tao et al. 2024, "LLMs are Also Effective Embedding Models: An In-depth Overview"
@@ -137,10 +135,6 @@ class CausalEncoder(EncoderSurface):
         Where a prompt leaves no room for text.
     """
 
-    kind: Literal["words", "dense"] = "dense"
-    speed: Literal["fast", "slow"] = "slow"
-    similarity = Similarity.COSINE
-
     def __init__(
         self, body: Transformer, tokenizer: Any, *, begin: int, reading: Reading | None = None, window: int = 128,
         name: str = "causal",
@@ -150,7 +144,6 @@ class CausalEncoder(EncoderSurface):
         self.tokenizer, self.begin, self.window, self.name = tokenizer, begin, window, name
         self.dimensions: int = body.config.width
         self.trained = 0  # numbers that tuning moved
-        self.languages: frozenset[str] | None = None
         self._frames = [self._frame(prompt) for prompt in self.reading.prompts]
 
     @classmethod
@@ -165,56 +158,19 @@ class CausalEncoder(EncoderSurface):
     def identity(self) -> str:
         """Hash of weights, tokenizer, reading and window."""
         told = [self.tokenizer.to_str(), self.begin, self.window, repr(self.reading)]
-        whole = hashlib.sha256(json.dumps(told).encode())
-        for name, value in sorted(self.reader.body.state_dict().items()):
-            whole.update(name.encode() + value.detach().float().contiguous().numpy().tobytes())
-        return whole.hexdigest()
+        return module_identity(told, self.reader.body)
 
-    def encode(
-        self,
-        inputs: str | Iterable[str],
-        *,
-        role: Role | None = None,
-        instruction: str | None = None,
-        report: EncodeReport | None = None,
-    ) -> Dense:
-        """Encode texts; ``(n, dimensions)`` float32. ``role`` changes nothing.
-
-        Parameters
-        ----------
-        inputs
-            Texts.
-        role
-            Ignored: the prompts are the same for both sides.
-        instruction
-            Text to put in front of each input, inside the prompt.
-        report
-            Is added to; without one, texts that were cut give one ``TruncationWarning``.
-
-        Raises
-        ------
-        NonFiniteError
-            Where a vector has NaN or infinity.
-        """
-        texts = [f"{instruction or ''}{text}" for text in as_texts(inputs)]
-        own = EncodeReport()
+    def _encoded(self, texts: list[str], report: EncodeReport) -> Dense:
         ids = self._ids(texts)
         out = np.zeros((len(texts), self.dimensions), np.float32)
         for number, frame in enumerate(self._frames):
-            rows, marks = self._placed(ids, frame, EncodeReport() if number else own)
+            rows, marks = self._placed(ids, frame, EncodeReport() if number else report)
             for batch in alike([len(row) for row in rows], 4096):
                 packed = pack([rows[i] for i in batch], [marks[i] for i in batch])
                 out[batch] += self._read(packed)
         out /= len(self._frames)
         if self.reading.normalise and len(self._frames) > 1:
             out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
-        bad = np.flatnonzero(~np.isfinite(out).all(1))
-        if len(bad):
-            raise NonFiniteError(f"the vector of text {bad[0]} is not finite", f"so are {len(bad)} of {len(texts)}")
-        if report is not None:
-            report.add(**own.to_dict())
-        elif own.cut:
-            warnings.warn(own.sentence(), TruncationWarning, stacklevel=2)
         return out
 
     def pack(self, texts: Sequence[str]) -> Packed:

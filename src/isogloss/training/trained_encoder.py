@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from isogloss.arrays import Dense, Ragged, Vectors, charge
 from isogloss.encoders.batching import length_batches
@@ -24,6 +24,7 @@ from isogloss.nn.sentence import SentenceModel
 from isogloss.protocols import PROBE_TEXTS
 from isogloss.training.loop import TrainingSummary
 from isogloss.training.models import Trainable, new_trainable, steps_of, tensor_names
+from isogloss.training.weights_digest import tensors_digest
 
 
 class TrainedEncoder(TransformerEncoder):
@@ -172,18 +173,9 @@ def weights_digest(trainable: Trainable) -> str:
     """Return the hash of a model's weights; equal to the runtime's hash of the saved folder."""
     state, shape = trainable.model.transformer.state_dict(), trainable.plan.architecture
     names = tensor_names(trainable.model.transformer, shape) if shape else {name: name for name in state}
-    digests = [_digest_of({names[name]: value for name, value in state.items()})]
-    digests += [_digest_of(step.state_dict()) for step in trainable.model.dense if step.state_dict()]
+    digests = [tensors_digest({names[name]: value for name, value in state.items()})]
+    digests += [tensors_digest(step.state_dict()) for step in trainable.model.dense if step.state_dict()]
     return " ".join(digests)
-
-
-def _digest_of(tensors: Mapping[str, Tensor]) -> str:
-    total = hashlib.sha256()
-    for name in sorted(tensors):
-        values = np.ascontiguousarray(tensors[name].detach().float().cpu().numpy())
-        total.update(f"{name}\x1fF32\x1f{values.shape}\x1f".encode())
-        total.update(hashlib.sha256(values.data).digest())
-    return total.hexdigest()
 
 
 def _fingerprint(model: nn.Module) -> tuple[float, ...]:

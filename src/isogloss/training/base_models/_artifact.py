@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from isogloss.nn.heads import CausalHead, MaskedHead, TokenPredictor
 from isogloss.nn.transformer import Transformer, TransformerConfig
 from isogloss.training.language_model import TrainedLanguageModel
 from isogloss.training.masked_model import MaskedModel, parameters_of
+from isogloss.training.weights_digest import module_identity
 
 WINDOW = 128
 """Tokens that tiny models read at once, marks included."""
@@ -106,10 +106,7 @@ class CausalBase(TrainedLanguageModel):
     @property
     def identity(self) -> str:
         """Hash of weights, tokenizer and window."""
-        whole = hashlib.sha256(json.dumps([self.window, self.tokenizer.to_str()]).encode())
-        for name, value in sorted(self.module.state_dict().items()):
-            whole.update(name.encode() + value.detach().float().contiguous().numpy().tobytes())
-        return whole.hexdigest()
+        return module_identity([self.window, self.tokenizer.to_str()], self.module)
 
     def fresh(self) -> Self:
         """Return a copy with weights of its own, to be trained on."""
