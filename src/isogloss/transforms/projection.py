@@ -168,7 +168,6 @@ class TopComponentsRemoval(Estimator):
 
         def removed(part: NDArray[Any]) -> NDArray[Any]:
             centred = part - mean
-            centred -= (centred @ rows.T) @ rows
-            return centred
+            return np.asarray(centred - (centred @ rows.T) @ rows)
 
         return self._output(X, by_blocks(removed, matrix))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from isogloss.errors import UsageError
 from isogloss.transforms.blocks import blocks, by_blocks
+from isogloss.transforms.codes import checked_codes
 from isogloss.transforms.estimator import Estimator
 
 LEVELS = 127
@@ -68,7 +69,7 @@ class Int8Quantizer(Estimator):
 
     def _steps(self, part: NDArray[Any]) -> NDArray[np.float64]:
         """Return how many steps each number lies from the centre, rounded."""
-        return np.rint((part - self.centre_.astype(np.float64)) / self.step_.astype(np.float64))
+        return np.asarray(np.rint((part - self.centre_.astype(np.float64)) / self.step_.astype(np.float64)), np.float64)
 
     def transform(self, X: Any) -> Any:
         """Return the codes ``(n, d)`` int8 of vectors ``(n, d)``."""
@@ -77,8 +78,9 @@ class Int8Quantizer(Estimator):
 
     def inverse_transform(self, X: Any) -> NDArray[np.float32]:
         """Return the vectors ``(n, d)`` float32 that codes ``(n, d)`` stand for."""
-        codes = self._matrix(X).astype(np.float32)
-        return np.asarray(self.centre_ + self.step_ * codes, np.float32)
+        self._check_fitted()
+        codes = checked_codes(X, self.n_features_in_, -LEVELS - 1, LEVELS)
+        return by_blocks(lambda part: np.asarray(self.centre_ + self.step_ * part.astype(np.float32)), codes)
 
     def clipped(self, X: Any) -> float:
         """Return the share of the numbers of ``X (n, d)`` that lie outside the bounds and are cut.

@@ -114,11 +114,28 @@ def test_few_rows_are_told_apart_from_many_by_shrinkage():
     assert np.linalg.matrix_rank(shrunk.transform(new)) == 9
 
 
+@given(st.integers(0, 10_000), st.floats(0, 1), st.sampled_from(["pca", "zca"]))
+def test_strength_takes_a_part_of_the_way(seed, strength, kind):
+    vectors = cloud(seed)
+    before = np.linalg.eigvalsh(np.cov(vectors.T))
+    soft = Whitening(kind=kind, eps=0.0, strength=strength).fit(vectors)
+    after = np.linalg.eigvalsh(np.cov(soft.transform(vectors).T))
+    np.testing.assert_allclose(np.sort(after), np.sort(before ** (1 - strength)), rtol=1e-6)
+    np.testing.assert_allclose(soft.inverse_transform(soft.transform(vectors)), vectors, atol=1e-6)
+
+
 def test_float32_stays_and_wrong_parameters_are_refused():
     vectors = cloud(5).astype(np.float32)
     for transform in (Whitening(dimensions=3), Rotation(), Centering(), TopComponentsRemoval()):
         assert transform.fit_transform(vectors).dtype == np.float32
-    for wrong in ({"kind": "svd"}, {"eps": -1}, {"shrinkage": 2}, {"dimensions": 0}, {"dimensions": 8}):
+    for wrong in (
+        {"kind": "svd"},
+        {"eps": -1},
+        {"shrinkage": 2},
+        {"strength": 1.1},
+        {"dimensions": 0},
+        {"dimensions": 8},
+    ):
         with pytest.raises(ValueError, match=r"must|neither"):
             Whitening(**wrong).fit(vectors)
     with pytest.raises(ValueError, match=r"components=8 must lie in 0\.\.7"):
