@@ -108,4 +108,7 @@ def check(lab: Lab) -> Evidence:
             lab.reported(mean, judge=tokens, name="tokens, new tokenizer"),
             lab.reported(own, judge=tokens, name="tokens, old tokenizer"),
         ],
+        immune={
+            "shuffled": "what a piece foretells is learned inside words, which shuffling leaves whole (seed 999: +.13)"
+        },
     )
