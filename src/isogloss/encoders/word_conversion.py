@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,9 +20,10 @@ from isogloss.arrays import Dense
 from isogloss.compiled import cache_folder
 from isogloss.encoders.array_file import ArrayFile
 from isogloss.encoders.fasttext_file import FastTextModel, read_fasttext
+from isogloss.encoders.static import read_arrays
 from isogloss.encoders.unknown_words import LONGEST, SHORTEST
 from isogloss.encoders.word_files import BATCH, WordBatch, format_of, read_binary, read_text
-from isogloss.encoders.word_store import ARRAYS, KIND, SETTINGS, VERSION, mean_rows
+from isogloss.encoders.word_store import ARRAYS, KIND, SETTINGS, VERSION, WordStore, mean_rows
 from isogloss.errors import IsoglossWarning, ModelError
 from isogloss.protocols import Progress, Silent
 from isogloss.text.letter_hashes import letter_hashes, whole_hashes
@@ -104,6 +106,48 @@ def convert(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def in_memory(
+    words: Sequence[str], vectors: Dense, *, counts: Sequence[int] = (), neighbours: int = SPELLED, name: str = "words"
+) -> WordStore:
+    """Return words and vectors that are here already as a store, as if they had been read from a file.
+
+    Parameters
+    ----------
+    words, vectors
+        The vocabulary, the most frequent first, and its vectors ``(V, d)``, finite.
+    counts
+        How often each word occurred; empty: not known.
+    neighbours
+        As for :func:`convert`.
+    name
+        For messages.
+
+    Raises
+    ------
+    ModelError
+        Where a word comes twice, or there are not as many vectors as words.
+
+    Examples
+    --------
+    >>> in_memory(["red", "blue"], np.eye(2, dtype=np.float32)).nearest("bleu", 1)[0][0]
+    'blue'
+    """
+    if len(words) != len(vectors) or not np.isfinite(vectors).all():
+        why = f"{len(words):,} words, {len(vectors):,} vectors"
+        raise ModelError("words and vectors do not belong together", why, "give one finite vector a word")
+    raw = [word.encode("utf-8") for word in words]
+    batches = (
+        WordBatch(raw[start : start + BATCH], np.asarray(vectors[start : start + BATCH], np.float32))
+        for start in range(0, len(raw), BATCH)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / ARRAYS
+        settings = _write(file, batches, None, neighbours, (Path(name), "error"), Silent())
+        arrays = {key: np.array(array) for key, array in read_arrays(file)[0].items()}
+    arrays["counts"] = np.array(counts, np.int64)
+    return WordStore(arrays, settings | {"name": name})
 
 
 def converted(path: str | Path) -> Path:
