@@ -259,3 +259,14 @@ def _similarity(card: Mapping[str, Any]) -> Choice[Similarity]:
             "known: cosine, dot",
         )
     return Choice(known[named], "config_sentence_transformers.json" if named else "default")
+
+
+def read_prompts(folder: Path, name: str = "") -> dict[str, str]:
+    """Return the prompt of each role (``"query"``, ``"document"``, ``""``: none) that a model's folder declares."""
+    return dict(_prompts(read_json(folder / "config_sentence_transformers.json"), name, "", [])[0].value)
+
+
+def read_similarity(folder: Path, otherwise: Similarity) -> Similarity:
+    """Return how a model's vectors are compared; ``otherwise`` where its folder does not say."""
+    found = _similarity(read_json(folder / "config_sentence_transformers.json"))
+    return found.value if found.source != "default" else otherwise

@@ -80,6 +80,18 @@ class TokenizerFile:
                     places.append(self._cut(np.array(encoding.offsets, np.int64).reshape(-1, 2)))
         return Tokens(ids, np.array(full, np.int64), places)
 
+    def bare(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """Return the ids of each text's own tokens, without special ones and without a cut."""
+        found: list[NDArray[np.int64]] = []
+        for start in range(0, len(texts), _SLICE):
+            whole = [
+                text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                for text in texts[start : start + _SLICE]
+            ]
+            encodings = self.tokenizer.encode_batch_fast(whole, add_special_tokens=False)
+            found.extend(np.array(encoding.ids, np.int64) for encoding in encodings)
+        return found
+
     def _encodings(self, texts: Sequence[str], spans: bool) -> list[Any]:
         run = self.tokenizer.encode_batch if spans else self.tokenizer.encode_batch_fast
         try:
