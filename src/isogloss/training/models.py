@@ -83,9 +83,9 @@ def load_trainable(name_or_folder: str | Path, *, max_length: int | None = None)
             "train it with isogloss.training.static_training",
         )  # fmt: skip
     plan = resolve(folder, max_length=max_length)
-    if plan.architecture is None:
+    if plan.architecture is None or plan.architecture.rotary is not None:
         raise UnsupportedModelError(
-            "this model cannot be trained", f"{plan.name} runs from an ONNX file",
+            "this model cannot be trained", f"{plan.name} is of another kind, or runs from an ONNX file",
             f"use a model of one of these kinds, with its weights: {', '.join(sorted(MODEL_TYPES))}",
         )  # fmt: skip
     if plan.layers or plan.token_steps:

@@ -1,8 +1,9 @@
 """Shapes of encoder that the graph writer knows: sizes from ``config.json``, names of the tensors.
 
-All four are the post-norm Transformer encoder and differ in names, in how positions enter, and in token types:
+Four are the post-norm Transformer encoder and differ in names, in how positions enter, and in token types:
 BERT (https://arxiv.org/abs/1810.04805), RoBERTa (https://arxiv.org/abs/1907.11692; XLM-R and CamemBERT share it),
 MPNet with relative position buckets (https://arxiv.org/abs/2004.09297), DistilBERT (https://arxiv.org/abs/1910.01108).
+The pre-norm ones with rotary positions, ModernBERT and decoders of Llama's kind, add a :class:`Rotary`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isogloss.encoders.engines.rotary import DECODERS, MODERNBERT, Rotary, read_rotary
 from isogloss.encoders.engines.weights import TensorPlace
 from isogloss.errors import ModelError, UnsupportedModelError
 
@@ -37,6 +39,10 @@ class Names:
     token_type: str = ""
     embedding_norm: str = "embeddings.LayerNorm"
     relative: str = ""
+    gate: str = ""
+    query_norm: str = ""
+    key_norm: str = ""
+    last_norm: str = ""
 
 
 _BERT_LAYER = "encoder.layer.{i}."
@@ -74,6 +80,40 @@ _DISTILBERT = Names(
     out_norm=_DISTIL_LAYER + "output_layer_norm",
 )
 
+_MODERN_LAYER = "layers.{i}."
+_MODERNBERT = Names(
+    query=_MODERN_LAYER + "attn.Wqkv",
+    key=_MODERN_LAYER + "attn.Wqkv",
+    value=_MODERN_LAYER + "attn.Wqkv",
+    attention_out=_MODERN_LAYER + "attn.Wo",
+    attention_norm=_MODERN_LAYER + "attn_norm",
+    up=_MODERN_LAYER + "mlp.Wi",
+    down=_MODERN_LAYER + "mlp.Wo",
+    out_norm=_MODERN_LAYER + "mlp_norm",
+    word="embeddings.tok_embeddings",
+    position="",
+    embedding_norm="embeddings.norm",
+    last_norm="final_norm",
+)
+_DECODER_LAYER = "layers.{i}."
+_DECODER = Names(
+    query=_DECODER_LAYER + "self_attn.q_proj",
+    key=_DECODER_LAYER + "self_attn.k_proj",
+    value=_DECODER_LAYER + "self_attn.v_proj",
+    attention_out=_DECODER_LAYER + "self_attn.o_proj",
+    attention_norm=_DECODER_LAYER + "input_layernorm",
+    up=_DECODER_LAYER + "mlp.up_proj",
+    down=_DECODER_LAYER + "mlp.down_proj",
+    out_norm=_DECODER_LAYER + "post_attention_layernorm",
+    word="embed_tokens",
+    position="",
+    embedding_norm="",
+    gate=_DECODER_LAYER + "mlp.gate_proj",
+    query_norm=_DECODER_LAYER + "self_attn.q_norm",
+    key_norm=_DECODER_LAYER + "self_attn.k_norm",
+    last_norm="norm",
+)
+
 MODEL_TYPES: Mapping[str, Names] = {
     "bert": _BERT,
     "roberta": _BERT,
@@ -82,7 +122,9 @@ MODEL_TYPES: Mapping[str, Names] = {
     "mpnet": _MPNET,
     "distilbert": _DISTILBERT,
 }
-"""``model_type`` of ``config.json`` to tensor names."""
+"""``model_type`` of ``config.json`` to tensor names: the post-norm encoders, which can also be trained here."""
+ROTARY_TYPES: Mapping[str, Names] = {MODERNBERT: _MODERNBERT, **dict.fromkeys(sorted(DECODERS), _DECODER)}
+"""The same of the pre-norm transformers with rotary positions."""
 
 _OFFSET_TYPES = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet"})
 _ACTIVATIONS = {
@@ -119,6 +161,8 @@ class Architecture:
         ``"gelu"``, ``"gelu_tanh"``, ``"relu"`` or ``"silu"``.
     buckets
         Relative position buckets, 0 where there are none.
+    rotary
+        What a pre-norm transformer with rotary positions has beside its sizes, ``None`` for the post-norm ones.
     """
 
     model_type: str
@@ -133,10 +177,11 @@ class Architecture:
     epsilon: float
     activation: str
     buckets: int = 0
+    rotary: Rotary | None = None
 
 
 def _unsupported(what: str, why: str) -> UnsupportedModelError:
-    known = ", ".join(sorted(MODEL_TYPES))
+    known = ", ".join(sorted({**MODEL_TYPES, **ROTARY_TYPES}))
     fix = f"use a model of one of these kinds: {known}; or one whose folder has an ONNX file under onnx/"
     return UnsupportedModelError(what, why, fix)
 
@@ -152,13 +197,13 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
         Where a size is missing or the heads do not divide the width.
     """
     kind = str(config.get("model_type", ""))
-    names = MODEL_TYPES.get(kind)
+    names = MODEL_TYPES.get(kind) or ROTARY_TYPES.get(kind)
     if names is None:
         named = ", ".join(config.get("architectures") or []) or "no architecture named"
         raise _unsupported(
             f"the architecture {kind or '(none)'} is not supported", f"config.json says {kind!r}, {named}"
         )
-    if config.get("is_decoder") or config.get("add_cross_attention"):
+    if (config.get("is_decoder") and kind not in DECODERS) or config.get("add_cross_attention"):
         raise _unsupported(
             f"a {kind} that is a decoder is not supported", "config.json has is_decoder or add_cross_attention"
         )
@@ -167,33 +212,44 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
             f"positions of type {config['position_embedding_type']} are not supported",
             "only absolute positions (and MPNet's relative buckets) are",
         )
-    keys = (
-        ("n_layers", "dim", "n_heads", "hidden_dim", "activation")
-        if kind == "distilbert"
-        else ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "hidden_act")
-    )
-    try:
-        layers, width, heads, inner = (int(config[key]) for key in keys[:4])
-        vocabulary, rows = int(config["vocab_size"]), int(config["max_position_embeddings"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            "config.json is not complete", f"{kind} needs a number for {error}", "fetch the model again"
-        ) from error
-    if width % heads:
-        raise ModelError(
-            "config.json contradicts itself", f"{heads} heads do not divide a width of {width}", "fetch the model again"
-        )
-    act = str(config.get(keys[4], "gelu"))
+    keys = _KEYS.get(kind, _USUAL_KEYS)
+    layers, width, heads, inner, vocabulary, rows = _sizes(config, kind, keys[:4])
+    act = str(config.get(keys[4], "silu" if kind in DECODERS else "gelu"))
     if act not in _ACTIVATIONS:
         raise _unsupported(
             f"the activation function {act} is not supported", f"known: {', '.join(sorted(_ACTIVATIONS))}"
         )
     first = int(config.get("pad_token_id", 1)) + 1 if kind in _OFFSET_TYPES else 0
+    epsilon = config.get("norm_eps", 1e-5) if kind == MODERNBERT else config.get("layer_norm_eps", 1e-12)
     return Architecture(
         kind, names, layers, width, heads, inner, vocabulary, rows - first, first,
-        float(config.get("layer_norm_eps", 1e-12)), _ACTIVATIONS[act],
+        float(config.get("rms_norm_eps", 1e-6) if kind in DECODERS else epsilon), _ACTIVATIONS[act],
         int(config.get("relative_attention_num_buckets", 32)) if names.relative else 0,
+        read_rotary(config, layers, width, heads) if kind in ROTARY_TYPES else None,
     )  # fmt: skip
+
+
+_USUAL_KEYS = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "hidden_act")
+_KEYS: Mapping[str, tuple[str, ...]] = {
+    "distilbert": ("n_layers", "dim", "n_heads", "hidden_dim", "activation"),
+    MODERNBERT: (*_USUAL_KEYS[:4], "hidden_activation"),
+}
+
+
+def _sizes(config: Mapping[str, Any], kind: str, keys: tuple[str, ...]) -> list[int]:
+    """Return layers, width, heads, inner size, vocabulary and rows of positions."""
+    try:
+        sizes = [int(config[key]) for key in (*keys, "vocab_size", "max_position_embeddings")]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            "config.json is not complete", f"{kind} needs a number for {error}", "fetch the model again"
+        ) from error
+    _, width, heads, *_ = sizes
+    if width % heads and not config.get("head_dim"):
+        raise ModelError(
+            "config.json contradicts itself", f"{heads} heads do not divide a width of {width}", "fetch the model again"
+        )
+    return sizes
 
 
 def relative_buckets(length: int, buckets: int) -> NDArray[np.int64]:
@@ -251,8 +307,11 @@ class Weights:
     def used(self) -> dict[str, TensorPlace]:
         """Return every tensor that the forward pass reads, by its name without the prefix."""
         arch, names = self.architecture, self.architecture.names
+        if arch.rotary is not None:
+            shapes = _rotary_shapes(arch, arch.rotary)
+            return {name: self.place(name, shape) for name, shape in shapes.items()}
         width, inner = arch.width, arch.inner
-        shapes: dict[str, tuple[int, ...]] = {
+        shapes = {
             names.word + ".weight": (arch.vocabulary, width),
             names.position + ".weight": (arch.positions + arch.first_position, width),
         }
@@ -274,3 +333,32 @@ class Weights:
         for name in norms:
             shapes[name + ".weight"] = shapes[name + ".bias"] = (width,)
         return {name: self.place(name, shape) for name, shape in shapes.items()}
+
+
+def _rotary_shapes(arch: Architecture, rotary: Rotary) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor of a pre-norm transformer with rotary positions."""
+    names, width, inner = arch.names, arch.width, arch.inner
+    across, keys = arch.heads * rotary.head_size, rotary.key_heads * rotary.head_size
+    linear = {names.attention_out: ("out", width, across), names.down: ("inner", width, inner)}
+    if rotary.joined:
+        linear |= {names.query: ("attention", across + 2 * keys, width), names.up: ("inner", 2 * inner, width)}
+    else:
+        linear |= {names.query: ("attention", across, width)}
+        linear |= {name: ("attention", keys, width) for name in (names.key, names.value)}
+        linear |= {name: ("inner", inner, width) for name in (names.gate, names.up)}
+    shapes: dict[str, tuple[int, ...]] = {names.word + ".weight": (arch.vocabulary, width)}
+    norms = [name for name in (names.embedding_norm, names.last_norm) if name]
+    for i in range(arch.layers):
+        for name, (kind, rows, columns) in linear.items():
+            shapes[name.format(i=i) + ".weight"] = (rows, columns)
+            if kind in rotary.biases:
+                shapes[name.format(i=i) + ".bias"] = (rows,)
+        # ModernBERT's first layer reads the embeddings' norm directly
+        norms += [name.format(i=i) for name in (names.attention_norm, names.out_norm)][rotary.joined and i == 0 :]
+        if rotary.head_norms:
+            shapes |= {name.format(i=i) + ".weight": (rotary.head_size,) for name in (names.query_norm, names.key_norm)}
+    for name in norms:
+        shapes[name + ".weight"] = (width,)
+        if "norm" in rotary.biases:
+            shapes[name + ".bias"] = (width,)
+    return shapes

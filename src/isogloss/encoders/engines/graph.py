@@ -10,6 +10,7 @@ import numpy as np
 from isogloss import protobuf as onnx_bytes
 from isogloss.encoders.engines.architectures import Architecture
 from isogloss.encoders.engines.operators import CONTRIB, INT64, IR_VERSION, OPSET, Graph
+from isogloss.encoders.engines.rotary_graph import rotary_states
 from isogloss.encoders.engines.weights import TensorPlace
 
 
@@ -88,6 +89,17 @@ def _open_mask(graph: Graph) -> None:
     graph.op("Where", [real, graph.constant("nought", np.array(0, np.float32)), low], "mask")
 
 
+def _post_norm_states(graph: Graph, arch: Architecture, depth: int, masked: bool, maps: bool) -> str:
+    """Add the embeddings and ``depth`` layers on flat rows; return the name of the last output."""
+    if masked and (maps or graph.plain):
+        _open_mask(graph)
+    x = _embeddings(graph, arch)
+    bias = _bias(graph, arch) if arch.buckets else ""
+    for i in range(depth):
+        x = _layer(graph, arch, i, x, masked, bias, maps or graph.plain)
+    return x
+
+
 def write_graph(
     arch: Architecture,
     weights: Mapping[str, TensorPlace],
@@ -132,13 +144,11 @@ def write_graph(
     graph.op("Shape", ["ids"], "sizes")
     graph.op("Shape", ["ids"], "width", start=1, end=2)
     graph.op("Concat", ["sizes", graph.constant("depth", np.array([arch.width]))], "batched", axis=0)
-    if masked and (maps or plain):
-        _open_mask(graph)
-    x = _embeddings(graph, arch)
-    bias = _bias(graph, arch) if arch.buckets else ""
     depth = max([*states, *(i + 1 for i in maps)]) if states or maps else arch.layers
-    for i in range(depth):
-        x = _layer(graph, arch, i, x, masked, bias, plain or bool(maps))
+    if arch.rotary is None:
+        x = _post_norm_states(graph, arch, depth, masked, bool(maps))
+    else:
+        x = rotary_states(graph, arch, arch.rotary, depth, masked)
     outputs = [onnx_bytes.value_info(f"state.{i}", "float32", ["T", arch.width]) for i in states]
     outputs += [onnx_bytes.value_info(f"attention.{i}", "float32", ["B", arch.heads, "L", "L"]) for i in maps]
     if not outputs:

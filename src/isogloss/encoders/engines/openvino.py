@@ -59,7 +59,7 @@ def load(plan: ModelPlan, precision: Precision, threads: int) -> OpenVinoEngine:
             "use the engine onnx or torch",
         )  # fmt: skip
     graph = write_graph(arch, weights, plan.transformer, plain=True, inline=True)
-    return OpenVinoEngine(_compile(graph, precision, threads), arch, precision)
+    return OpenVinoEngine(compile_graph(graph, precision, threads), arch, precision)
 
 
 @contextmanager
@@ -75,7 +75,8 @@ def _without_telemetry() -> Iterator[None]:
             del sys.modules[_TELEMETRY]
 
 
-def _compile(graph: bytes, precision: Precision, threads: int) -> Any:
+def compile_graph(graph: bytes, precision: Precision, threads: int) -> Any:
+    """Return OpenVINO's compiled model of a graph that has its weights inside."""
     with _without_telemetry():
         import openvino
 

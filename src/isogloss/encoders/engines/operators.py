@@ -37,6 +37,7 @@ class Graph:
     rounded: bool = False
     nodes: list[bytes] = field(default_factory=list)
     initializers: dict[str, bytes] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
 
     def op(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         """Add a node with one output; return the output's name."""

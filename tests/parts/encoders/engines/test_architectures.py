@@ -28,7 +28,7 @@ def test_positions_start_after_the_padding_row() -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"model_type": "modernbert", "architectures": ["ModernBertModel"]}, "modernbert"),
+        ({"model_type": "deberta-v2", "architectures": ["DebertaV2Model"]}, "deberta-v2"),
         ({"model_type": None}, "None"),
         ({"is_decoder": True}, "decoder"),
         ({"position_embedding_type": "relative_key"}, "relative_key"),
