@@ -9,6 +9,8 @@ DATA = ("wikitext2", "wiki-passages", "sts-b")
 ROW = row(
     "minilm-3",
     layers=3,
+    steps=80,
+    rate=5e-4,
     what="The first three layers of MiniLM with a masked-language-model head, shortly trained on plain text",
     data=DATA,
 )
