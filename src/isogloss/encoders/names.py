@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
@@ -13,11 +14,20 @@ from isogloss.errors import ModelError
 from isogloss.protocols import Encoder
 
 SHORT_NAMES = {"minilm": "all-MiniLM-L6-v2"}
+ENGINE_VARIABLES = ("ISOGLOSS_ENGINE", "ISOGLOSS_PRECISION")
+_ENGINES = "isogloss.encoders.engine_encoder"
 STATIC_NAMES = ("static", "isogloss-static")
 WORD_FILES = (".bin", ".vec", ".txt", ".gz", ".ftz", ".w2v", ".glove")
 
 
-def load_encoder(name: str, *, threads: int | None = None, max_length: int | None = None) -> Encoder:
+def load_encoder(
+    name: str,
+    *,
+    threads: int | None = None,
+    max_length: int | None = None,
+    engine: str | None = None,
+    precision: str | None = None,
+) -> Encoder:
     """Return the encoder of this name, from this machine.
 
     Parameters
@@ -30,6 +40,12 @@ def load_encoder(name: str, *, threads: int | None = None, max_length: int | Non
         Threads of a transformer; ``None`` for its default.
     max_length
         Longest input of a transformer in tokens; ``None`` for what the model says.
+    engine
+        What runs a transformer: ``"onnx"``, ``"openvino"``, ``"torch"``, or ``"auto"`` for the fastest that agrees with
+        ONNX Runtime in fp32; ``None`` for ``$ISOGLOSS_ENGINE``, else ``"onnx"``.
+    precision
+        What it computes in: ``"fp32"``, ``"bf16"`` or ``"int8"``; ``None`` for ``$ISOGLOSS_PRECISION``, else fp32 (with
+        ``"auto"``: any that agrees). Models without a transformer have neither.
 
     Raises
     ------
@@ -68,9 +84,11 @@ def load_encoder(name: str, *, threads: int | None = None, max_length: int | Non
         return cast(Encoder, StaticEncoder.load(folder, name=_model_name(name, folder)))
     from isogloss.encoders.transformer import TransformerEncoder
 
-    return cast(
-        Encoder, TransformerEncoder(folder, threads=threads, max_length=max_length, name=_model_name(name, folder))
-    )
+    encoder = TransformerEncoder(folder, threads=threads, max_length=max_length, name=_model_name(name, folder))
+    if any((engine, precision, *map(os.environ.get, ENGINE_VARIABLES))):
+        # named as text: what the default gives does not depend on how other engines are chosen
+        return cast(Encoder, import_module(_ENGINES).with_engine(encoder, engine, precision))
+    return cast(Encoder, encoder)
 
 
 def find_model(name: str) -> Path:
