@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isogloss.arrays import Dense, normalise
-from isogloss.text.letter_hashes import letter_hashes
+from isogloss.text.letter_hashes import hashes_of
 
 SHORTEST, LONGEST = 3, 6
 MATCHES, OWN_SHARE = 3, 0.3
-_TRIED = 60
+_TRIED = 30
 _COMMON = 20_000
 Spelled = Callable[[NDArray[np.int64]], tuple[list[str], Dense]]
 
@@ -33,10 +33,9 @@ def random_direction(word: str, dimensions: int) -> Dense:
     >>> bool(one @ other > 0.5 > abs(one @ far))
     True
     """
-    grams = letter_hashes([word], SHORTEST, LONGEST).hashes
     total = np.zeros(dimensions)
-    for gram in grams if len(grams) else [0]:
-        total += np.random.Generator(np.random.PCG64(int(gram))).uniform(-1, 1, dimensions)
+    for gram in hashes_of(word, SHORTEST, LONGEST) or [0]:
+        total += np.random.Generator(np.random.PCG64(gram)).uniform(-1, 1, dimensions)
     length = np.linalg.norm(total)
     return np.asarray(total / length if length else total, np.float32)
 
@@ -65,7 +64,7 @@ class Candidates:
 
         N-grams of more than 20,000 words say next to nothing and are passed over while there are rarer ones.
         """
-        grams = np.unique(letter_hashes([word.lower()], SHORTEST, LONGEST).hashes).astype(np.int64)
+        grams = np.unique(np.array(hashes_of(word.lower(), SHORTEST, LONGEST), np.int64))
         places = np.searchsorted(self.keys, grams)
         inside = places < len(self.keys)
         places = places[inside][self.keys[places[inside]] == grams[inside]]

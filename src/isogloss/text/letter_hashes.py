@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from isogloss.text.hashing import WIDTH
 
-_BASIS, _PRIME = np.uint32(2166136261), np.uint32(16777619)
+_START, _FACTOR = 2166136261, 16777619
+_BASIS, _PRIME = np.uint32(_START), np.uint32(_FACTOR)
 _WIDE_BASIS, _WIDE_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _MIX = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 _SHIFT = np.uint64(33)
@@ -84,6 +85,26 @@ def letter_hashes(words: Sequence[str], shortest: int, longest: int) -> LetterHa
     order = np.lexsort((sizes, places))
     bounds = np.searchsorted(places[order], np.append(0, ends))
     return LetterHashes(values[order], bounds.astype(np.int64))
+
+
+def hashes_of(word: str, shortest: int, longest: int) -> list[int]:
+    """Return :func:`letter_hashes` of one word, without the cost of starting up NumPy's loops.
+
+    Examples
+    --------
+    >>> hashes_of("naïve", 3, 6) == letter_hashes(["naïve"], 3, 6).hashes.tolist()
+    True
+    """
+    letters = [letter.encode("utf-8", "surrogatepass") for letter in f"<{word}>"]
+    found = []
+    for start in range(len(letters)):
+        value = _START
+        for size, letter in enumerate(letters[start : start + longest], 1):
+            for byte in letter:
+                value = ((value ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * _FACTOR) & 0xFFFFFFFF
+            if size >= shortest and (size > 1 or 0 < start < len(letters) - 1):
+                found.append(value)
+    return found
 
 
 def whole_hashes(raw: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.int64]:

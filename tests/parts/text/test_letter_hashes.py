@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isogloss.text.hashing import hash_term
-from isogloss.text.letter_hashes import letter_hashes, whole_hashes
+from isogloss.text.letter_hashes import hashes_of, letter_hashes, whole_hashes
 
 ODD = st.text(st.sampled_from("ab<>é大😀\u0301"), max_size=8)
 
@@ -47,6 +47,7 @@ def test_it_is_each_n_gram_hashed_by_itself(words, shortest, more):
     for i, word in enumerate(words):
         mine = found.hashes[found.offsets[i] : found.offsets[i + 1]].tolist()
         assert mine == [fnv(gram) for gram in grams(word, shortest, shortest + more)]
+        assert hashes_of(word, shortest, shortest + more) == mine
     assert found.offsets[-1] == len(found.hashes)
 
 

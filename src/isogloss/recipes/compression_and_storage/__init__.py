@@ -1,0 +1,1 @@
+"""Recipes that make vectors and models smaller, and keep them."""
