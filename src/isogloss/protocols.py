@@ -172,6 +172,14 @@ class Searcher(Protocol):
         ...
 
 
+class Reranker(Protocol):
+    """Scores a query with each of its candidate documents; raw logits, comparable within one query."""
+
+    def score(self, query: str, documents: Sequence[str]) -> NDArray[np.float32]:
+        """Return one number a document, ``(n,)``; higher is more relevant."""
+        ...
+
+
 class LanguageModel(Protocol):
     """Gives texts a probability. One that can also write has ``generate(prompts) -> list[str]``.
 
