@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, models  # noqa: E402
 from isogloss.errors import CorpusError, UsageError  # noqa: E402
 from isogloss.nn.transformer import Transformer, TransformerConfig, relative_buckets  # noqa: E402
 from isogloss.protocols import Silent  # noqa: E402
-from isogloss.training.base_models import _admission, _text  # noqa: E402
+from isogloss.training.base_models import _admission, _minilm, _text, minilm_3, minilm_mlm  # noqa: E402
 from isogloss.training.base_models import _pretraining as pretraining  # noqa: E402
 from isogloss.training.base_models._artifact import (  # noqa: E402
     Pretrained,
@@ -27,6 +27,7 @@ from isogloss.training.base_models._artifact import (  # noqa: E402
 )  # fmt: skip
 from isogloss.training.base_models._pretraining import pretrain_causal, pretrain_masked  # noqa: E402
 from isogloss.training.masked_model import hiding  # noqa: E402
+from isogloss.training.models import load_trainable  # noqa: E402
 from isogloss.training.tokenizer_learning import byte_pairs, word_pieces  # noqa: E402
 
 LINES = [
@@ -188,6 +189,21 @@ def test_a_model_that_begins_at_its_neighbours_soon_knows_more_than_frequencies(
     monkeypatch.setattr(pretraining, "NEAR", 0.0)
     assert near < 0.5 * cost(tmp_path / "far")
     assert near < 0.5 * math.log2(12) / 3
+
+
+def test_a_model_out_of_minilm_moves_all_but_the_token_table(minilm, monkeypatch):
+    whole = load_trainable(minilm).model.transformer.state_dict()
+    monkeypatch.setattr(_minilm, "load_trainable", lambda name: load_trainable(minilm))
+    made = _minilm.relearned(Material(), layers=1, steps=2, rate=1e-3, seed=0, progress=Silent())
+    body = made.predictor.body.state_dict()
+    table = "embeddings.word.weight"
+    assert torch.equal(body[table], whole[table])
+    assert not torch.equal(body["layers.0.query.weight"], whole["layers.0.query.weight"])
+    assert "layers.1.query.weight" not in body
+    assert {row.name: row.score for row in (minilm_3.ROW, minilm_mlm.ROW)} == {
+        "minilm-3": "sts-b",
+        "minilm-mlm": "sts-b",
+    }
 
 
 def test_experts_share_the_work():
