@@ -104,6 +104,13 @@ def test_what_cannot_be_learnt_is_said(transform):
         RidgeAlignment(ridge=-1).fit(first, second)
 
 
+def test_rows_are_scaled_before_centring_and_after():
+    first, second = np.array([[2.0, 0.0], [0.0, 5.0]]), np.array([[3.0, 0.0], [0.0, 0.5]])
+    mapping = Procrustes(normalise=True, centre=True).fit(first, second)
+    assert mapping.target_mean_.tolist() == [0.5, 0.5]
+    np.testing.assert_allclose(mapping.transform_target([[7.0, 0.0]]), [[np.sqrt(0.5), -np.sqrt(0.5)]])
+
+
 def test_a_single_column_may_be_flat():
     first, second = sides(4, e=1)
     np.testing.assert_array_equal(

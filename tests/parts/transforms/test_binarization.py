@@ -19,6 +19,7 @@ def test_hand_values():
     assert median.transform(asked).tolist() == [[0b10000000]]
     assert mean.transform(asked).tolist() == [[0b01000000]]
     assert zero.transform(asked).tolist() == [[0b11000000]]
+    assert median.transform([[2.0, 6.0, 5.0]]).tolist() == [[0]]  # a number at its threshold is not above it
     # a bit stands for the mean of the numbers on its side; the constant column for its constant
     assert median.inverse_transform(median.transform(asked)).tolist() == [[9, 3.5, 5]]
     assert median.scores([[1.0, 2.0, 0.0]], median.transform(asked)).tolist() == [[16]]
