@@ -10,7 +10,7 @@ ALIASES = {"all-minilm-l6-v2": "minilm", "sentence-transformers/all-minilm-l6-v2
 UNTRAINED = ("words", "static", "isogloss-static", "random")
 """Models that were fitted on no labelled pairs of their own; ``isogloss-static`` inherits what its teacher saw."""
 TEACHERS = {"static": "minilm", "isogloss-static": "minilm"}
-UNDONE = {"minilm-mlm": "minilm", "minilm-3": "minilm"}
+UNDONE = {"minilm-mlm": "minilm", "minilm-3": "minilm", "tiny-s2s": "minilm"}
 """Base models of the Lab made out of another: what that one saw may still be in them."""
 
 
