@@ -119,3 +119,7 @@ class TruncationWarning(UserWarning):
 
 class IsoglossWarning(UserWarning):
     """Something that did not stop the work but that the user should know."""
+
+
+class EngineNote(IsoglossWarning):
+    """Which engine encodes, and how it agrees with ONNX Runtime in single precision; nothing is wrong."""

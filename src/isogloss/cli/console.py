@@ -160,10 +160,12 @@ class Console:
         """Show our warnings as one line each, and those of libraries only with ``--debug``."""
         import warnings
 
-        from isogloss.errors import IsoglossWarning, TruncationWarning
+        from isogloss.errors import EngineNote, IsoglossWarning, TruncationWarning
 
         def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-            if issubclass(category, (IsoglossWarning, TruncationWarning)):
+            if issubclass(category, EngineNote):
+                self.note(str(message))
+            elif issubclass(category, (IsoglossWarning, TruncationWarning)):
                 self.warn(str(message))
             elif self.debug:
                 self.warn(f"{category.__name__}: {message}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from isogloss.cli.console import Console, open_console
 from isogloss.errors import IsoglossError, MissingExtraError
@@ -60,7 +62,24 @@ def _dispatch(arguments: list[str], console: Console) -> int:
     command = parser.load(verb)
     options = settings.parse(verb, command, rest, warn=console.warn)
     console.configure(options, resumable=getattr(command, "RESUMABLE", False))
-    return command.run(options, console)
+    with _engine_of(options):
+        return command.run(options, console)
+
+
+@contextmanager
+def _engine_of(options: Namespace) -> Iterator[None]:
+    """Hand the engine that was asked for to every encoder that is loaded below, in other processes too."""
+    named = {"ISOGLOSS_ENGINE": options.engine, "ISOGLOSS_PRECISION": options.precision}
+    before = {name: os.environ.get(name) for name in named}
+    os.environ.update({name: value for name, value in named.items() if value})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _overview(rest: list[str], console: Console) -> int:

@@ -151,6 +151,14 @@ def _add_common(parser: ArgumentParser) -> None:
     group.add_argument("--no-input", action="store_true", help="never ask; what would ask needs --yes")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything drawn at random (0)")
     group.add_argument("--threads", type=natural, metavar="N", help="threads to use (all processors)")
+    group.add_argument(
+        "--engine", choices=("auto", "onnx", "openvino", "torch"), metavar="NAME",
+        help="what runs transformers: onnx, openvino, torch, or auto, the fastest that agrees (onnx)",
+    )  # fmt: skip
+    group.add_argument(
+        "--precision", choices=("fp32", "bf16", "int8"), metavar="NAME",
+        help="what transformers compute in: fp32, bf16 or int8 (fp32; with --engine auto: any that agrees)",
+    )  # fmt: skip
     group.add_argument("--debug", action="store_true", help="show the trace of an error and warnings of libraries")
     group.add_argument("-h", "--help", action="help", help="show this help and leave")
 
