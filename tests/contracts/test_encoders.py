@@ -61,7 +61,7 @@ def test_it_is_an_encoder(encoder):
     assert isinstance(one, Encoder)
     assert one.modality == "text"
     assert isinstance(one.similarity, Similarity)
-    assert one.kind in ("words", "dense", "tokens")
+    assert one.kind in ("words", "dense", "sparse", "tokens")
     assert one.speed in ("fast", "slow")
     assert isinstance(one.name, str)
     assert one.name
