@@ -123,7 +123,7 @@ def _completed(tables: list[NDArray[np.float64]], neighbours: int) -> list[NDArr
     known = [table.any(1) for table in tables]
     out = [table.copy() for table in tables]
     for mine, table in enumerate(tables):
-        left = ~known[mine]
+        left: NDArray[np.bool_] = np.logical_not(known[mine])
         for other, source in enumerate(tables):
             both = np.flatnonzero(known[mine] & known[other])
             asked = np.flatnonzero(left & known[other])

@@ -144,7 +144,7 @@ class WordStore:
             raise UsageError(
                 f"{word!r} has no vector", f"it is none of {len(self):,} words", "ask with unknown='neighbours'"
             )
-        return self.of_letters([word])[0]
+        return np.asarray(self.of_letters([word])[0], np.float32)
 
     def vectors(self, words: Sequence[str], *, unknown: Unknown = "skip") -> Dense:
         """Return the vectors of words, ``(n, d)``.
