@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,6 +152,8 @@ class WeightedTokensEncoder(EncoderSurface):
         How vectors are compared.
     name
         Of the model.
+    tokenizer_settings
+        Content of ``tokenizer_config.json``, written again when the model is saved.
     """
 
     kind: Literal["words", "dense", "sparse"] = "sparse"
@@ -161,9 +163,11 @@ class WeightedTokensEncoder(EncoderSurface):
     def __init__(
         self, tokenizer: TokenizerFile, weights: Dense, *, prompts: dict[str, str] | None = None,
         similarity: Similarity = Similarity.DOT, name: str = "weighted tokens",
+        tokenizer_settings: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self.tokenizer, self.weights, self.similarity, self.name = tokenizer, weights, similarity, name
         self.prompts = prompts or {}
+        self.tokenizer_settings = tokenizer_settings or {}
         self.dimensions: int = len(weights)
         self.window: int = tokenizer.max_length if tokenizer.max_length < _NO_LIMIT else 0
 
@@ -272,7 +276,8 @@ def _weighted_tokens(folder: Path, path: str, max_length: int | None, name: str)
             "open it once with sentence-transformers and save it: the weights become model.safetensors",
         )  # fmt: skip
     weights = read_headers(place).get("weight")
-    length = max_length or read_json(place / "tokenizer_config.json").get("model_max_length") or _NO_LIMIT
+    settings = read_json(place / "tokenizer_config.json")
+    length = max_length or settings.get("model_max_length") or _NO_LIMIT
     tokenizer = TokenizerFile(place, max_length=min(int(length), _NO_LIMIT))
     vocabulary = tokenizer.tokenizer.get_vocab_size(with_added_tokens=True)
     if weights is None or len(weights.shape) != 1 or weights.shape[0] < vocabulary:
@@ -280,5 +285,5 @@ def _weighted_tokens(folder: Path, path: str, max_length: int | None, name: str)
         raise ModelError("tokens and weights do not belong together", f"tensor weight: {found}", "fetch it again")
     return WeightedTokensEncoder(
         tokenizer, np.array(weights.read()), prompts=read_prompts(folder, name), name=name or folder.resolve().name,
-        similarity=read_similarity(folder, Similarity.DOT),
+        similarity=read_similarity(folder, Similarity.DOT), tokenizer_settings=settings,
     )  # fmt: skip

@@ -101,6 +101,10 @@ class LateInteractionEncoder(EncoderSurface):
             self._tokenizers[role] = made
         return self._tokenizers[role]
 
+    def tokenizer_json(self) -> str:
+        """Return the tokenizer as JSON: each mark that it knows is one token, there is no cut and no padding."""
+        return str(self._tokenizer(None).tokenizer.to_str())
+
     @cached_property
     def identity(self) -> str:
         """Hash of the transformer's identity (weights, steps, prompts) and of the settings."""
