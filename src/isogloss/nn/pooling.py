@@ -186,18 +186,13 @@ def _latent(states: Tensor, packed: Packed, *, latent: LatentAttention) -> Tenso
     return out
 
 
+_MODES: Mapping[str, PoolingMode] = {
+    "first": "cls", "mean": "mean", "max": "max", "last": "lasttoken", "root-mean": "mean_sqrt_len_tokens",
+    "position": "weightedmean",
+}  # fmt: skip
 POOLINGS: Mapping[str, Callable[..., Any]] = {
-    "first": partial(pool, modes=["cls"]),
-    "mean": partial(pool, modes=["mean"]),
-    "max": partial(pool, modes=["max"]),
-    "last": partial(pool, modes=["lasttoken"]),
-    "root-mean": partial(pool, modes=["mean_sqrt_len_tokens"]),
-    "position": partial(pool, modes=["weightedmean"]),
-    "layers": layers_mean,
-    "diagonal": weighted_mean,
-    "idf": weighted_mean,
-    "sif": weighted_mean,
-    "span": span_mean,
-    "latent": _latent,
-}
+    **{name: partial(pool, modes=[mode]) for name, mode in _MODES.items()},
+    **dict.fromkeys(("diagonal", "idf", "sif"), weighted_mean),
+    "layers": layers_mean, "span": span_mean, "latent": _latent,
+}  # fmt: skip
 """Name to ``pooling(states, packed, ...)``: the twins of those in ``isogloss.encoders.token_pooling``."""

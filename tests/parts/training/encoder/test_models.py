@@ -13,7 +13,7 @@ from isogloss.encoders.tokenizer_file import TokenizerFile  # noqa: E402
 from isogloss.encoders.transformer import TransformerEncoder  # noqa: E402
 from isogloss.errors import ModelError, UnsupportedModelError, UsageError  # noqa: E402
 from isogloss.nn import transformer as parts  # noqa: E402
-from isogloss.nn.sentence import DenseLayer, Normalise, SentenceModel  # noqa: E402
+from isogloss.nn.sentence import DenseLayer, LayerNorm, Normalise, SentenceModel  # noqa: E402
 from isogloss.nn.transformer import Transformer, TransformerConfig  # noqa: E402
 from isogloss.protocols import EncodeReport  # noqa: E402
 from isogloss.training.models import keep_layers, load_trainable, new_trainable  # noqa: E402
@@ -72,6 +72,34 @@ def test_settings_survive_a_round_trip(tiny_folder, tmp_path, options):
         np.testing.assert_allclose(ours.encode(TEXTS, role=role), wanted, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(again.encode(TEXTS, role=role), wanted, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(theirs(saved, TEXTS), ours.encode(TEXTS), rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_norm_behind_the_pooling_is_trained_and_saved(tiny_folder, tmp_path):
+    source = load_trainable(tiny_folder(dense=True))
+    norm = LayerNorm(24)
+    torch.nn.init.normal_(norm.norm.weight, 1, 0.3)
+    torch.nn.init.normal_(norm.norm.bias, 0, 0.3)
+    steps = [*source.model.dense, norm]
+    trainable = new_trainable(SentenceModel(source.model.transformer, dense=steps), source.tokenizer)
+    saved = save_trainable(trainable, tmp_path / "saved")
+    vectors = TrainedEncoder.of(trainable).encode(TEXTS)
+    runtime, again = TransformerEncoder(saved, threads=1), TrainedEncoder.of(load_trainable(saved))
+    np.testing.assert_allclose(runtime.encode(TEXTS), vectors, atol=1e-5)
+    np.testing.assert_allclose(theirs(saved, TEXTS), vectors, atol=1e-5)
+    np.testing.assert_array_equal(again.encode(TEXTS), vectors)
+    assert again.identity == runtime.identity
+
+
+def test_a_model_that_changes_token_vectors_is_not_trained(tiny_folder):
+    folder = tiny_folder(dense=True)
+    entries = json.loads((folder / "modules.json").read_text())
+    moved = [entries[0], entries[2] | {"idx": 1}, entries[1] | {"idx": 2}]
+    (folder / "modules.json").write_text(json.dumps(moved))
+    said = json.loads((folder / "2_Dense" / "config.json").read_text())
+    (folder / "2_Dense" / "config.json").write_text(json.dumps(said | {"module_input_name": "token_embeddings"}))
+    assert TransformerEncoder(folder, threads=1).encode(["heat"]).shape == (1, 24)
+    with pytest.raises(UnsupportedModelError, match="cannot be trained"):
+        load_trainable(folder)
 
 
 def test_minilm_is_minilm(minilm, tmp_path):
