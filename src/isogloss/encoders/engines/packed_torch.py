@@ -40,6 +40,7 @@ _PLAIN: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
     "silu": functional.silu,
 }
+_LLVMLITE = (0, 50)  # the first that the kernel was tried with: an older one may not know its instructions
 POOLINGS = frozenset({"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"})
 """The modes of :func:`isogloss.encoders.pooling.pool`, all of which are known here."""
 
@@ -80,7 +81,12 @@ def tiles_available() -> bool:
         return False
     wide = torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX", "AVX2")
     known = find_spec("llvmlite") is not None and hasattr(torch.cpu, "_init_amx")
-    return bool(wide and known and torch.cpu._is_amx_tile_supported() and torch.cpu._init_amx())
+    if not (wide and known and torch.cpu._is_amx_tile_supported()):
+        return False
+    import llvmlite  # type: ignore[import-untyped]
+
+    recent = tuple(int(part) for part in llvmlite.__version__.split(".")[:2]) >= _LLVMLITE
+    return bool(recent and torch.cpu._init_amx())
 
 
 @contextmanager
