@@ -37,7 +37,7 @@ CARD = Card(
 )
 
 _TRAIN, _TEST = 2000, 1000
-_ROWS = {"norm": 1000, "prefix": 100, "suffix": 300, "shape": 100}
+_ROWS = {"norm": 750, "prefix": 100, "suffix": 300, "shape": 100}
 _SMALL = _ROWS | {"norm": 500}
 
 
