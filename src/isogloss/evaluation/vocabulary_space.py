@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isogloss.encoders.engines.architectures import Weights
+from isogloss.encoders.engines.architectures import MODEL_TYPES, Weights
 from isogloss.encoders.engines.weights import read_headers
-from isogloss.encoders.transformer import TransformerEncoder
 from isogloss.errors import UnsupportedModelError, UsageError
 from isogloss.transforms.hubness import strongest
 
@@ -36,28 +35,30 @@ class FeedForward:
     values: Floats
 
 
-def feed_forward(encoder: TransformerEncoder) -> FeedForward:
+def feed_forward(encoder: Any) -> FeedForward:
     """Return the feed-forward parameters of an encoder of BERT's kind, as they lie in its folder.
 
     Raises
     ------
     UnsupportedModelError
-        Where the feed-forward layers are gated or the model is only a graph.
+        Where the encoder is no transformer, its feed-forward layers are gated, or it is only a graph.
 
     Examples
     --------
-    >>> from isogloss.encoders.names import load_encoder
-    >>> found = feed_forward(load_encoder("minilm"))  # doctest: +SKIP
-    >>> found.keys.shape  # doctest: +SKIP
-    (6, 1536, 384)
+    >>> from isogloss.encoders.lexical import WordEncoder
+    >>> feed_forward(WordEncoder())
+    Traceback (most recent call last):
+        ...
+    isogloss.errors.UnsupportedModelError: the parameters of WordEncoder cannot be read in the space of its tokens
+    ...
     """
-    plan = encoder.plan
-    shape = plan.architecture
-    if shape is None or shape.names.gate or shape.names.up == shape.names.down or not shape.names.position:
+    plan = getattr(encoder, "plan", None)
+    shape, kind = getattr(plan, "architecture", None), getattr(plan, "model_type", "") or "none"
+    if plan is None or shape is None or kind not in MODEL_TYPES:
         raise UnsupportedModelError(
-            f"the parameters of {plan.name} cannot be read in the space of its tokens",
-            f"its model type is {plan.model_type}: only plain feed-forward layers of BERT's kind are read",
-            "take a BERT, RoBERTa, MPNet or DistilBERT with safetensors weights",
+            f"the parameters of {type(encoder).__name__} cannot be read in the space of its tokens",
+            f"its model type is {kind}: only {', '.join(sorted(MODEL_TYPES))} are read",
+            "take one of these with safetensors weights",
         )
     weights = Weights(read_headers(plan.transformer), shape).used()
 
