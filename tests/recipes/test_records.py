@@ -90,6 +90,7 @@ def reads(x):
         ("x + 1", "x + 2", True),
         ("_deep = 5", "_deep = 6", True),
         ("return x * 3", "return x * 4", False),
+        ("x in [1]", "x in [2]", False),
         ("a text\n    # inside", "a text\n    # within", True),
     ],
 )
@@ -99,7 +100,7 @@ def test_only_what_is_reached_makes_evidence_stale(tmp_path, monkeypatch, old, n
     recipe, elsewhere = package / "recipe.py", package / "planted_elsewhere.py"
     other = (
         "_deep = 5\ndef used(x):\n    says = '''a text\n    # inside'''\n    return says, x + 1 + _deep\n"
-        "def never(x):\n    return x * 3\n"
+        "def never(x):\n    return x * 3\nOTHER = {x: 1 for x in [1]}\n"
     )
     for module in ("_symbols", "_closure"):
         monkeypatch.setattr(f"isogloss.recipes.{module}.PACKAGE", package)

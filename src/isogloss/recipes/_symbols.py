@@ -93,20 +93,20 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _binds(node: ast.stmt) -> Iterator[str]:
+def _binds(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name
         return
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.FunctionDef | ast.ClassDef):
-            yield inner.name
-        elif isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
-            yield inner.id
-        elif isinstance(inner, ast.Assign | ast.AugAssign):  # TABLE["x"] = y changes TABLE
-            targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
-            yield from (name for target in targets for name, _ in _uses(target))
-        elif isinstance(inner, ast.Import | ast.ImportFrom):
-            yield from (alias.asname or alias.name.split(".")[0] for alias in inner.names)
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, ast.Assign | ast.AugAssign):  # TABLE["x"] = y changes TABLE
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        yield from (name for target in targets for name, _ in _uses(target))
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (alias.asname or alias.name.split(".")[0] for alias in node.names)
+    if not isinstance(node, ast.comprehension):  # its variable is its own
+        for child in ast.iter_child_nodes(node):
+            yield from _binds(child)
 
 
 def _uses(node: ast.AST) -> Iterator[tuple[str, str | None]]:
