@@ -99,7 +99,8 @@ def _cosines(kind: str, n: int, found: Any) -> dict[str, float]:
     kept = models_folder() / f"vectors-{kind}-{n}.npy"
     if not kept.is_file():
         return {}
-    cosines = (np.load(kept) * np.asarray(found, np.float32)).sum(1)
+    vectors = np.asarray(found, np.float32)
+    cosines = (np.load(kept) * vectors).sum(1) / np.linalg.norm(vectors, axis=1)  # some are rounded after their norm
     return {"mean_cosine": round(float(cosines.mean()), 6), "min_cosine": round(float(cosines.min()), 6)}
 
 
