@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from isogloss.arrays import CSR, Dense, Similarity
 from isogloss.encoders.batching import in_order, length_batches, padded
 from isogloss.encoders.engines.weights import digest, read_headers
-from isogloss.encoders.model_folder import read_prompts, read_similarity, resolve
+from isogloss.encoders.model_folder import read_prompts, read_similarity, resolve, unpooled
 from isogloss.encoders.model_modules import ModuleEntry, need_json, read_chain, read_json, read_modules
 from isogloss.encoders.model_plan import ModelPlan
 from isogloss.encoders.surface import EncoderSurface, as_texts
@@ -253,6 +253,7 @@ def open_sparse(
     chain = read_chain(folder, [ModuleEntry("Transformer", modules[0].path)])
     similarity = read_similarity(folder, Similarity.DOT)
     plan = resolve(folder, max_length=max_length, name=name, chain=chain, similarity=similarity)
+    plan = unpooled(plan, plan.architecture.vocabulary if plan.architecture else 0)
     base = TransformerEncoder.from_plan(plan, threads=threads)
     return LearnedSparseEncoder(base, _pooling(folder / modules[1].path), similarity=similarity)
 

@@ -270,3 +270,9 @@ def read_similarity(folder: Path, otherwise: Similarity) -> Similarity:
     """Return how a model's vectors are compared; ``otherwise`` where its folder does not say."""
     found = _similarity(read_json(folder / "config_sentence_transformers.json"))
     return found.value if found.source != "default" else otherwise
+
+
+def unpooled(plan: ModelPlan, dimensions: int) -> ModelPlan:
+    """Return the plan of a model that pools nothing, or in a way of its own: sparse, late interaction, of pairs."""
+    notes = tuple(note for note in plan.notes if "mean pooling" not in note)
+    return replace(plan, pooling=Choice((), "kind of model"), dimensions=dimensions, notes=notes)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from isogloss.arrays import Dense, Ragged, Similarity
 from isogloss.encoders.batching import in_order, length_batches
 from isogloss.encoders.engines.weights import read_headers
-from isogloss.encoders.model_folder import resolve
+from isogloss.encoders.model_folder import resolve, unpooled
 from isogloss.encoders.model_modules import ModuleEntry, read_chain, read_json, read_modules
 from isogloss.encoders.model_plan import Choice, DenseStep, ModelPlan, NormaliseStep
 from isogloss.encoders.surface import EncoderSurface, as_texts
@@ -217,6 +217,7 @@ def open_tokens(
     settings = read_settings(folder, chain.transformer, mask)
     plan = resolve(folder, max_length=max_length, name=name, chain=chain, similarity=Similarity.MAXSIM)
     plan = _with_marks(_finished(plan, modules, mask), settings)
+    plan = unpooled(plan, plan.token_width)
     return LateInteractionEncoder(TransformerEncoder.from_plan(plan, threads=threads), settings)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from isogloss.arrays import Dense
 from isogloss.encoders.engines.architectures import Architecture
 from isogloss.encoders.engines.weights import TensorPlace, read_headers
+from isogloss.encoders.model_modules import read_json
 from isogloss.encoders.model_plan import ModelPlan
 from isogloss.encoders.pooling import LayerNorm
 from isogloss.errors import ModelError, UnsupportedModelError
@@ -33,9 +34,10 @@ _BERT = _Names(
 )  # fmt: skip
 _ROBERTA = _Names("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", ("lm_head.bias", "lm_head.decoder.bias"))
 _DISTIL = _Names("vocab_transform", "vocab_layer_norm", "vocab_projector", ("vocab_projector.bias",))
+_MODERN = _Names("head.dense", "head.norm", "decoder", ("decoder.bias",))
 _HEADS: Mapping[str, _Names] = {
     "bert": _BERT, "distilbert": _DISTIL, "roberta": _ROBERTA, "xlm-roberta": _ROBERTA, "camembert": _ROBERTA,
-    "mpnet": _ROBERTA,
+    "mpnet": _ROBERTA, "modernbert": _MODERN,
 }  # fmt: skip
 
 
@@ -113,10 +115,13 @@ def load_word_head(plan: ModelPlan) -> WordHead:
     bias = next((name for name in names.bias if name in tensors), names.bias[0])
     # RoBERTa's and MPNet's heads have GELU whatever the layers have
     activation = "gelu" if names is _ROBERTA else shape.activation
+    if names is _MODERN:
+        activation = head_activation(plan)
+    bare = names is _MODERN  # its dense layer and its norm may have no bias
     return WordHead(
-        _read(tensors, names.dense + ".weight", (width, width)), _read(tensors, names.dense + ".bias", (width,)),
+        _read(tensors, names.dense + ".weight", (width, width)), _read(tensors, names.dense + ".bias", (width,), bare),
         LayerNorm(
-            _read(tensors, names.norm + ".weight", (width,)), _read(tensors, names.norm + ".bias", (width,)),
+            _read(tensors, names.norm + ".weight", (width,)), _read(tensors, names.norm + ".bias", (width,), bare),
             shape.epsilon,
         ),
         _read(tensors, table, (rows, width)), _read(tensors, bias, (rows,)), ACTIVATIONS[activation],
@@ -130,8 +135,27 @@ def _tables(names: _Names, shape: Architecture, tensors: Mapping[str, TensorPlac
     return [own] if own in tensors else shared
 
 
-def _read(tensors: Mapping[str, TensorPlace], name: str, shape: tuple[int, ...]) -> Any:
+def head_activation(plan: ModelPlan) -> str:
+    """Return the activation of a ModernBERT's head, which ``config.json`` names apart from the layers'.
+
+    Raises
+    ------
+    UnsupportedModelError
+        Where it is not known here.
+    """
+    named = str(read_json(plan.transformer / "config.json").get("classifier_activation", "gelu"))
+    if named not in ACTIVATIONS:
+        raise UnsupportedModelError(
+            f"the activation function {named} is not supported", f"config.json of {plan.name} names it for the head",
+            f"known: {', '.join(ACTIVATIONS)}",
+        )  # fmt: skip
+    return named
+
+
+def _read(tensors: Mapping[str, TensorPlace], name: str, shape: tuple[int, ...], optional: bool = False) -> Any:
     place = tensors.get(name) or tensors.get(_former(name))
+    if place is None and optional:
+        return np.zeros(shape, np.float32)
     if place is None or place.shape != shape:
         found = "it has none" if place is None else f"it is {place.shape}, {shape} is expected"
         raise ModelError(

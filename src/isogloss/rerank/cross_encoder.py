@@ -14,11 +14,11 @@ from isogloss.arrays import charge
 from isogloss.encoders.batching import in_order, length_batches, padded
 from isogloss.encoders.engines.onnx import default_threads
 from isogloss.encoders.engines.weights import digest, read_headers
-from isogloss.encoders.model_folder import resolve
+from isogloss.encoders.model_folder import resolve, unpooled
 from isogloss.encoders.model_modules import Chain, read_json, read_modules
 from isogloss.encoders.model_plan import ModelPlan
 from isogloss.encoders.pair_states import PairEngine
-from isogloss.encoders.pooling import ACTIVATIONS
+from isogloss.encoders.pooling import ACTIVATIONS, pool
 from isogloss.encoders.tokenizer_file import TokenizerFile
 from isogloss.encoders.transformer import TOKEN_BUDGET
 from isogloss.errors import NonFiniteError, UnsupportedModelError, UsageError
@@ -79,7 +79,7 @@ class CrossEncoder:
                 "use one whose transformer has a classification head",
             )  # fmt: skip
         path = modules[0].path if modules else ""
-        self.plan: ModelPlan = resolve(folder, max_length=max_length, name=name, chain=Chain(path))
+        self.plan: ModelPlan = unpooled(resolve(folder, max_length=max_length, name=name, chain=Chain(path)), 1)
         self.name: str = self.plan.name
         self.threads: int = threads or default_threads()
         self.window: int = self.plan.max_length.value
@@ -176,8 +176,8 @@ class CrossEncoder:
         self, ids: list[NDArray[np.int64]], lengths: NDArray[np.int64], boundaries: NDArray[np.int64]
     ) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
         def read(batch: NDArray[np.int64]) -> NDArray[np.float32]:
-            first = self._engine.last(padded([ids[i] for i in batch]), lengths[batch], int(boundaries[batch[0]]))[:, 0]
-            return self.head(first)  # (m, d) -> (m, labels)
+            found = self._engine.last(padded([ids[i] for i in batch]), lengths[batch], int(boundaries[batch[0]]))
+            return self.head(pool(found, lengths[batch], ["mean" if self.head.mean else "cls"]))  # (m, labels)
 
         return read
 

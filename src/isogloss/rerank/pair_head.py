@@ -10,14 +10,18 @@ import numpy as np
 
 from isogloss.arrays import Dense
 from isogloss.encoders.engines.weights import TensorPlace, read_headers
+from isogloss.encoders.model_modules import read_json
 from isogloss.encoders.model_plan import ModelPlan
-from isogloss.encoders.word_head import ACTIVATIONS
+from isogloss.encoders.pooling import LayerNorm
+from isogloss.encoders.word_head import ACTIVATIONS, head_activation
 from isogloss.errors import ModelError, UnsupportedModelError
 
 
 @dataclass(frozen=True, slots=True)
 class PairHead:
-    """``act(x W^T + b) C^T + c`` of the first token's state ``x``; one row of ``C`` a label.
+    """``norm(act(x W^T + b)) C^T + c`` of the first token's state ``x``; one row of ``C`` a label.
+
+    With ``mean``, ``x`` is the mean of the tokens' states; most shapes have no norm.
 
     Examples
     --------
@@ -32,10 +36,14 @@ class PairHead:
     activation: Callable[[Dense], Dense]
     labels: Dense
     labels_bias: Dense
+    norm: LayerNorm | None = None
+    mean: bool = False
 
     def __call__(self, x: Dense) -> Dense:
         """Return the logits ``(n, labels)`` of states ``(n, d)``."""
-        return np.asarray(self.activation(x @ self.weight.T + self.bias) @ self.labels.T + self.labels_bias, np.float32)
+        inner = self.activation(x @ self.weight.T + self.bias)
+        inner = inner if self.norm is None else self.norm(inner)
+        return np.asarray(inner @ self.labels.T + self.labels_bias, np.float32)
 
 
 _DENSE: Mapping[str, tuple[tuple[str, ...], str, str]] = {
@@ -61,16 +69,33 @@ def load_pair_head(plan: ModelPlan) -> PairHead:
     ModelError
         Where the folder has no head: it was saved as an encoder alone.
     """
+    if plan.model_type == "modernbert":
+        return _modern(plan)
     if plan.model_type not in _DENSE:
         raise UnsupportedModelError(
             f"the classification head of a {plan.model_type} is not supported", f"{plan.name} needs it",
-            f"use a cross-encoder of one of these kinds: {', '.join(sorted(_DENSE))}",
+            f"use a cross-encoder of one of these kinds: {', '.join(sorted([*_DENSE, 'modernbert']))}",
         )  # fmt: skip
     dense, activation, labels = _DENSE[plan.model_type]
     tensors = read_headers(plan.transformer)
     name = next((one for one in dense if f"{one}.weight" in tensors), dense[0])
     first, last = _layer(tensors, name), _layer(tensors, labels)
     return PairHead(*first, np.tanh if activation == "tanh" else ACTIVATIONS[activation], *last)
+
+
+def _modern(plan: ModelPlan) -> PairHead:
+    """Read ModernBERT's head: a dense layer and a norm, both mostly without bias, over the first or the mean state."""
+    tensors, said = read_headers(plan.transformer), read_json(plan.transformer / "config.json")
+    if "head.dense.weight" not in tensors or "head.norm.weight" not in tensors:
+        _layer(tensors, "classifier")  # says that there is no head
+    weight, gain = tensors["head.dense.weight"].read(), tensors["head.norm.weight"].read()
+    bias, shift = (
+        tensors[name].read() if name in tensors else np.zeros(len(gain), np.float32)
+        for name in ("head.dense.bias", "head.norm.bias")
+    )
+    norm = LayerNorm(gain, shift, float(said.get("norm_eps", 1e-5)))
+    mean = said.get("classifier_pooling", "cls") == "mean"
+    return PairHead(weight, bias, ACTIVATIONS[head_activation(plan)], *_layer(tensors, "classifier"), norm, mean)
 
 
 def _layer(tensors: Mapping[str, TensorPlace], name: str) -> tuple[Any, Any]:

@@ -30,10 +30,17 @@ transformer, quiet = made.transformer, made.quiet
 PAIRS = [(query, document) for query in made.TEXTS for document in made.TEXTS]
 
 
+MODERN = {
+    "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3,
+    "global_attn_every_n_layers": 2, "local_attention": 8,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("labels", [1, 3])
-@pytest.mark.parametrize("kind", ["Bert", "Roberta", "XLMRoberta", "DistilBert", "MPNet"])
+@pytest.mark.parametrize("kind", ["Bert", "Roberta", "XLMRoberta", "DistilBert", "MPNet", "ModernBert"])
 def test_every_shape_is_theirs(transformer, tmp_path, kind, labels):
-    folder = transformer(kind, "ForSequenceClassification", num_labels=labels)
+    more = MODERN | {"classifier_pooling": "cls" if labels == 1 else "mean"} if kind == "ModernBert" else {}
+    folder = transformer(kind, "ForSequenceClassification", num_labels=labels, **more)
     model, ours = st.CrossEncoder(str(folder), device="cpu"), CrossEncoder(folder, threads=2)
     expected = model.predict(PAIRS)
     assert np.ptp(expected) > 0.01

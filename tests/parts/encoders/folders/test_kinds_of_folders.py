@@ -85,9 +85,15 @@ def _asym(make):
     return st.SentenceTransformer(modules=[Transformer(str(make())), dense.Pooling(16), ways])
 
 
+MODERN = {
+    "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3,
+    "global_attn_every_n_layers": 2,
+}  # fmt: skip
+
+
 def _splade(kind, strategy="max", activation="relu"):
     def build(make):
-        body = sparse.MLMTransformer(str(make(kind, "ForMaskedLM")))
+        body = sparse.MLMTransformer(str(make(kind, "ForMaskedLM", **(MODERN if kind == "ModernBert" else {}))))
         return st.SparseEncoder(modules=[body, sparse.SpladePooling(strategy, activation_function=activation)])
 
     return build
@@ -107,7 +113,8 @@ def _inference_free(make):
 def _colbert(kind="Bert", **expansion):
     def build(make):
         more = {"query_expansion": {"length": 12, **expansion}} if expansion else {}
-        body = Transformer(str(make(kind)), document_length=20, **more)
+        folder = make(kind, **(MODERN if kind == "ModernBert" else {}))
+        body = Transformer(str(folder), document_length=20, **more)
         last = Dense(16, 8, bias=False, activation_function=torch.nn.Identity(), module_input_name="token_embeddings")
         mask = MultiVectorMask([",", ".", "!"], skiplist_tasks="document")
         steps = [body, last, mask, Normalize(module_input_name="token_embeddings")]
@@ -128,10 +135,12 @@ KINDS = {
     "splade of roberta, summed": (_splade("Roberta", "sum"), "sparse"),
     "splade of distilbert": (_splade("DistilBert", "max", "log1p_relu"), "sparse"),
     "splade of mpnet": (_splade("MPNet"), "sparse"),
+    "splade of modernbert": (_splade("ModernBert"), "sparse"),
     "inference-free sparse": (_inference_free, "router"),
     "late interaction": (_colbert(), "tokens"),
     "late interaction, expanded": (_colbert(strategy="fixed"), "tokens"),
     "late interaction, attended": (_colbert("Roberta", strategy="fixed", attend=True), "tokens"),
+    "late interaction of modernbert": (_colbert("ModernBert", strategy="fixed"), "tokens"),
     "late interaction, at least": (_colbert("MPNet", strategy="min"), "tokens"),
 }
 
