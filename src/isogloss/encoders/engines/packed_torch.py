@@ -161,7 +161,7 @@ class PackedTorch:
 
     def __init__(self, architecture: Architecture, weights: Mapping[str, TensorPlace], precision: Precision) -> None:
         self.architecture, self.precision = architecture, precision
-        self.budget = 1024
+        self.budget = 2048  # weights are read from memory for each batch: larger ones cost less where caches are shared
         self._weights, self._type = weights, torch.bfloat16 if precision == "bf16" else torch.float32
         names, size = architecture.names, architecture.width // architecture.heads
         self._word = weights[names.word + ".weight"].read()
