@@ -131,7 +131,7 @@ def warning_faults(modules):
                     ast.unparse(one)
                     for one in [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "category")]
                 ]
-                if not given or not given[0].endswith(("IsoglossWarning", "TruncationWarning")):
+                if not given or not given[0].endswith(("IsoglossWarning", "TruncationWarning", "EngineNote")):
                     found.append(f"{module.path}:{node.lineno}: warns without a category of ours")
     return found
 

@@ -135,8 +135,10 @@ class EngineEncoder(TransformerEncoder):
         if one == verdict.trials[0]:
             return
         vars(self).pop("_reference", None)
-        kind = EngineNote if one.agrees else IsoglossWarning
-        warnings.warn(verdict.sentence(self.name), kind, stacklevel=5)
+        if one.agrees:
+            warnings.warn(verdict.sentence(self.name), EngineNote, stacklevel=5)
+        else:
+            warnings.warn(verdict.sentence(self.name), IsoglossWarning, stacklevel=5)
 
     def trial(
         self,
