@@ -13,6 +13,7 @@ from torch.nn import functional
 from isogloss.errors import UsageError
 from isogloss.nn.packing import Packed
 from isogloss.nn.pooling import PoolingMode, pool
+from isogloss.seeding import generator
 from isogloss.training.causal_models import CausalModel, Passed, Wanted
 
 Pooling = Literal["last", "mean", "weighted"]
@@ -108,6 +109,48 @@ class StateReading:
     def __call__(self, passed: Passed, packed: Packed) -> Tensor:
         """Return ``(n, width)``."""
         return pooled(passed.states[self.layer], packed, self.pooling)
+
+
+@dataclass(frozen=True, slots=True)
+class ChanceWeights:
+    """The mean of a text's states with the weights 1, 2, 3 ... in an order of chance: a placebo of weights by position.
+
+    The order depends on the seed and on the text's tokens alone.
+
+    Attributes
+    ----------
+    seed
+        Of the order.
+    layer
+        Whose states.
+    """
+
+    seed: int = 0
+    layer: int = -1
+
+    @property
+    def wanted(self) -> Wanted:
+        """The states of the layer."""
+        return Wanted(layers=(self.layer,))
+
+    def size(self, model: CausalModel) -> int:
+        """Return the model's width."""
+        return model.width
+
+    def __call__(self, passed: Passed, packed: Packed) -> Tensor:
+        """Return ``(n, width)``."""
+        states, types = passed.states[self.layer], packed.types
+        if types is None:
+            raise UsageError("nothing says which tokens are the text's own", "packed.types is None", "")
+        rows = []
+        for text in range(len(packed)):
+            places = torch.arange(int(packed.offsets[text]), int(packed.offsets[text + 1]))  # (t,)
+            own = places[types[places].bool()]  # (k,)
+            own = own if len(own) else places[-1:]
+            order = generator(self.seed, "weights", *packed.ids[own].tolist()).permutation(len(own))
+            weights = torch.from_numpy(order + 1.0).to(states.dtype)  # (k,)
+            rows.append(weights @ states[own] / weights.sum())
+        return torch.stack(rows).float()  # (n, width)
 
 
 @dataclass(frozen=True, slots=True)

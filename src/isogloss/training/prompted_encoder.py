@@ -160,6 +160,11 @@ class PromptedTexts(EncoderSurface):
                 charge(multiply_adds=self.model.multiply_adds(packed.lengths))
                 yield Pass(number, batch, packed, self.model(packed, wanted))
 
+    def tokens(self, texts: Sequence[str], role: Role | None = None) -> tuple[list[Ids], list[Ids]]:
+        """Return each text's tokens in the first prompt of a role, and 1 at those of the text: what training takes."""
+        prompt = (self.query_prompts if role == "query" else self.prompts)[0]
+        return self._placed(self._ids(texts), self._frame(prompt, None), EncodeReport())
+
     def tokens_read(self, texts: Sequence[str], role: Role | None = None) -> int:
         """Return how many tokens the model reads for these texts, prompts and copies included."""
         ids, prompts = self._ids(texts), self.query_prompts if role == "query" else self.prompts
@@ -242,6 +247,13 @@ class PromptedEncoder(PromptedTexts):
         self.normalise = normalise
         check_wanted(model, self.reading.wanted)
         self.dimensions = self.reading.size(model)
+
+    def over(self, model: CausalModel) -> PromptedEncoder:
+        """Return the same encoder over another model."""
+        return PromptedEncoder(
+            model, self.prompts, reading=self.reading, query_prompts=self.query_prompts, window=self.window,
+            bidirectional=self.bidirectional, normalise=self.normalise, name=self.name,
+        )  # fmt: skip
 
     @property
     def _reading(self) -> str:
