@@ -101,13 +101,9 @@ class ConceptEncoder(EncoderSurface):
         return digest.hexdigest()
 
     def encode(
-        self,
-        inputs: str | Iterable[str],
-        *,
-        role: Role | None = None,
-        instruction: str | None = None,
+        self, inputs: str | Iterable[str], *, role: Role | None = None, instruction: str | None = None,
         report: EncodeReport | None = None,
-    ) -> CSR:
+    ) -> CSR:  # fmt: skip
         """Return the likeness to each concept, ``(n, concepts)`` sparse; role and instruction change nothing."""
         import scipy.sparse
 

@@ -131,8 +131,8 @@ class EngineEncoder(TransformerEncoder):
         self._running, self.verdict = engine, verdict
         self.budget = engine.budget
         self.threads = self._threads if engine.streams else 1
-        one = verdict.chosen
-        if one == verdict.trials[0]:
+        one, first = verdict.chosen, verdict.trials[0]
+        if (one.engine, one.precision) == (first.engine, first.precision):
             return
         vars(self).pop("_reference", None)
         if one.agrees:

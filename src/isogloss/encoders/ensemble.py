@@ -187,13 +187,9 @@ class EnsembleEncoder(EncoderSurface):
         return digest.hexdigest()
 
     def encode(
-        self,
-        inputs: str | Iterable[str],
-        *,
-        role: Role | None = None,
-        instruction: str | None = None,
+        self, inputs: str | Iterable[str], *, role: Role | None = None, instruction: str | None = None,
         report: EncodeReport | None = None,
-    ) -> Dense:
+    ) -> Dense:  # fmt: skip
         """Encode with each encoder and join, ``(n, d)``; what is cut is counted for the encoder that cuts most."""
         texts = as_texts(inputs)
         reports = [EncodeReport() if report is not None else None for _ in self.encoders]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from isogloss.arrays import Similarity
 from isogloss.encoders.engines.architectures import MODEL_TYPES, Architecture, read_architecture
@@ -80,21 +80,13 @@ def resolve(
     positions = own.positions if own else _positions(config)
     name = name or _name(folder)
     card = read_json(folder / "config_sentence_transformers.json")
-    sentence = next(((file, found) for file in _LENGTH_FILES if (found := read_json(transformer / file))), ("", {}))
-    tokenizer = read_json(transformer / "tokenizer_config.json")
-    _need_tokenizer(transformer)
     notes: list[str] = []
-    length = _max_length(max_length, sentence, tokenizer, positions, notes)
-    cut = _ignored_cut(transformer / "tokenizer.json")
-    if cut:
-        length = replace(length, said=(*length.said, (IGNORED_CUT, cut)))
+    length, lower, side = _reading(transformer, max_length, positions, notes)
     pooling, include = read_pooling(folder, chain.pooling, notes)
     token_steps, steps = read_steps(folder, chain.tokens, tokens=True), read_steps(folder, chain.vectors)
     prompts, warnings = _prompts(card, name, str(config.get("_name_or_path", "")), notes)
     layers = read_layers(folder, chain.layers, config, warnings)
     width = width_after(own.width if own else int(config.get("hidden_size", config.get("dim", 0))), token_steps)
-    lower = bool(sentence[1].get("do_lower_case", False))
-    side = "left" if tokenizer.get("truncation_side") == "left" else "right"
     return ModelPlan(
         folder=folder,
         transformer=transformer,
@@ -108,10 +100,8 @@ def resolve(
         prompts=prompts,
         steps=Choice(steps, "modules.json" if chain.vectors else "default"),
         similarity=Choice(similarity, "kind of model") if similarity else _similarity(card),
-        lower_case=Choice(lower, sentence[0] if lower else "default"),
-        truncation_side=Choice(
-            cast(Any, side), "tokenizer_config.json" if "truncation_side" in tokenizer else "default"
-        ),
+        lower_case=lower,
+        truncation_side=side,
         dimensions=width_after(width * len(pooling.value), steps),
         languages=card_languages(folder),
         notes=tuple(notes),
@@ -119,6 +109,23 @@ def resolve(
         layers=layers,
         token_steps=token_steps,
     )
+
+
+def _reading(
+    transformer: Path, max_length: int | None, positions: int, notes: list[str]
+) -> tuple[Choice[int], Choice[bool], Choice[Any]]:
+    """Return how texts are read: the longest one in tokens, whether in lower case, and where they are cut."""
+    sentence = next(((file, found) for file in _LENGTH_FILES if (found := read_json(transformer / file))), ("", {}))
+    tokenizer = read_json(transformer / "tokenizer_config.json")
+    _need_tokenizer(transformer)
+    length = _max_length(max_length, sentence, tokenizer, positions, notes)
+    cut = _ignored_cut(transformer / "tokenizer.json")
+    if cut:
+        length = replace(length, said=(*length.said, (IGNORED_CUT, cut)))
+    lower = bool(sentence[1].get("do_lower_case", False))
+    side = "left" if tokenizer.get("truncation_side") == "left" else "right"
+    said = "tokenizer_config.json" if "truncation_side" in tokenizer else "default"
+    return length, Choice(lower, sentence[0] if lower else "default"), Choice(side, said)
 
 
 def _dense_chain(folder: Path) -> Chain:

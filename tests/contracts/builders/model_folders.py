@@ -11,6 +11,7 @@ import numpy as np
 from contract_parts import Made, _static, _tiny_model
 
 from isogloss.arrays import Similarity
+from isogloss.encoders.engine_encoder import EngineEncoder
 from isogloss.encoders.learned_sparse import LearnedSparseEncoder, SparsePooling, WeightedTokensEncoder
 from isogloss.encoders.model_plan import NormaliseStep
 from isogloss.encoders.router import RoutedEncoder
@@ -90,10 +91,19 @@ def _routed(folder: Path) -> Made:
     return Made(RoutedEncoder(query, document, document), RoutedEncoder(_static(seed=1), _static(), _static()), others)
 
 
+def _on_engine(folder: Path) -> Made:
+    def made(place: Path) -> EngineEncoder:
+        return EngineEncoder.of(TransformerEncoder(place, threads=1), "onnx", "fp32")
+
+    base, other = _tiny_model(folder / "base"), _tiny_model(folder / "other", seed=3)
+    return Made(made(base), made(base), (made(other),))
+
+
 encoders: dict[str, Callable[[Path], Made]] = {
     "encoders.learned_sparse.LearnedSparseEncoder": _sparse,
     "encoders.learned_sparse.WeightedTokensEncoder": _weighted,
     "encoders.token_folder.LateInteractionEncoder": _tokens,
     "encoders.static_chain.StaticChainEncoder": _chain,
     "encoders.router.RoutedEncoder": _routed,
+    "encoders.engine_encoder.EngineEncoder": _on_engine,
 }
