@@ -173,7 +173,7 @@ STATIC = (contestant("st", st_static), contestant("isogloss", our_static))
 CONTESTS = (
     contest("transformer", 1),
     contest("transformer-2", 2),
-    Contest("static", STATIC, "pairs", options={"steps": 40, "batch": 512, "max_length": 0}),
+    Contest("static", STATIC, "pairs", options={"steps": 12, "batch": 512, "max_length": 0}),
 )
 
 if __name__ == "__main__":
