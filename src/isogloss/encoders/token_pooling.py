@@ -55,7 +55,7 @@ def sif_weights(probabilities: Dense, *, a: float = 1e-3) -> Dense:
 
     Examples
     --------
-    >>> sif_weights(np.array([0.0, 0.001, 0.009], np.float32)).round(4).tolist()
+    >>> [round(float(x), 4) for x in sif_weights(np.array([0.0, 0.001, 0.009], np.float32))]
     [1.0, 0.5, 0.1]
     """
     return np.asarray(a / (a + np.asarray(probabilities, np.float64)), np.float32)
@@ -68,7 +68,7 @@ def idf_weights(documents_with: NDArray[np.int64], documents: int) -> Dense:
 
     Examples
     --------
-    >>> idf_weights(np.array([8, 2, 0]), 8).round(4).tolist()
+    >>> [round(float(x), 4) for x in idf_weights(np.array([8, 2, 0]), 8)]
     [0.0, 1.3863, 2.0794]
     """
     return np.log(documents / np.maximum(documents_with, 1)).astype(np.float32)
