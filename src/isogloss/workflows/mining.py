@@ -40,7 +40,8 @@ class MiningRequest:
     encoders
         Names of encoders that propose candidates; the first one scores.
     check, check_margin
-        Name of an encoder (better, slower) that must prefer the right answer by the margin; empty: no check.
+        Name of an encoder, or folder of a cross-encoder (better, slower), that must prefer the right answer by the
+        margin; empty: no check.
     limits, per_query, sampling
         As in :func:`isogloss.mining.hard_negatives.mine_hard_negatives`.
     complete
@@ -249,9 +250,13 @@ def _sides(material: Material) -> list[Any]:
 
 
 def _checker(request: MiningRequest, material: Material, progress: Progress, notes: list[str]) -> Scorer | None:
-    """Return a judge that compares by another encoder."""
+    """Return a judge that compares by another encoder, or that reads both texts at once."""
     if not request.check:
         return None
+    if _reads_pairs(request.check):
+        from isogloss.rerank.cross_encoder import CrossEncoder
+
+        return CrossEncoder(request.check, threads=request.threads).score
     if request.check in request.encoders:
         raise UsageError(
             f"{request.check} cannot check itself", "it proposes the candidates", "name another, better one"
@@ -265,6 +270,18 @@ def _checker(request: MiningRequest, material: Material, progress: Progress, not
         return source.scores(np.full(len(rows), number[query], np.int64), rows)
 
     return score
+
+
+def _reads_pairs(name: str) -> bool:
+    """Say whether a name is the folder of a cross-encoder."""
+    from isogloss.encoders.folder_kinds import kind_of
+    from isogloss.encoders.model_modules import read_json
+
+    folder = Path(name)
+    if not (folder / "config.json").is_file():
+        return False
+    made = read_json(folder / "config.json").get("architectures") or [""]
+    return kind_of(folder) == "pairs" or str(made[0]).endswith("ForSequenceClassification")
 
 
 def _shares(

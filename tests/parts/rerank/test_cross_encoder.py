@@ -127,3 +127,32 @@ def test_what_does_not_fit_is_said(transformer, tmp_path):
     (tmp_path / "m" / "modules.json").write_text(json.dumps(entries))
     with pytest.raises(UnsupportedModelError, match="kind of cross-encoder"):
         CrossEncoder(tmp_path / "m")
+
+
+def test_mining_asks_a_cross_encoder_where_one_is_named(transformer, tmp_path):
+    from isogloss.mining.rules import Limits
+    from isogloss.workflows.mining import MiningRequest, mine
+
+    folder, rows = transformer("Bert", "ForSequenceClassification", num_labels=1), tmp_path / "pairs.jsonl"
+    texts = [f"a small dog barks {word}" for word in ("in the rain", "tax law", "the puppy", "reads", "again", "late")]
+    pairs = [{"anchor": f"dog {i} barks", "positive": text} for i, text in enumerate(texts)]
+    rows.write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    settings = {"place": str(rows), "encoders": ("words",), "check": str(folder), "threads": 1, "limits": Limits()}
+    model = CrossEncoder(folder, threads=1)
+
+    def leads(margin: float) -> list[tuple[float, bool]]:
+        """By how much the right answer leads each candidate that came to the check, and whether it was rejected."""
+        asked = mine(MiningRequest(**settings, check_margin=margin))
+        told, mined, found = asked.pairs, asked.mined, []
+        number = mined.rules.index("check")
+        for pair_of, row, reason in zip(mined.found.pair, mined.found.row, mined.reason, strict=True):
+            if reason == -1 or reason >= number:
+                texts = [told.corpus[told.positives[pair_of]], told.corpus[row]]
+                right, other = model.score(told.queries[pair_of], texts)
+                found.append((float(right) - float(other), bool(reason == number)))
+        return found
+
+    middle = float(np.median([lead for lead, _ in leads(0.0)])) + 1e-4
+    outcomes = leads(middle)
+    assert all(rejected == (lead < middle) for lead, rejected in outcomes)
+    assert {rejected for _, rejected in outcomes} == {True, False}, outcomes

@@ -41,7 +41,7 @@ def configure(parser: ArgumentParser) -> None:
     rules.add_argument("--margin", type=float, metavar="X", help="below the right answer by this much")
     rules.add_argument("--most", type=float, metavar="X", help="greatest score of a negative")
     rules.add_argument("--least", type=float, metavar="X", help="smallest score of a negative")
-    rules.add_argument("--check", default="", metavar="NAME", help="a better encoder that must agree")
+    rules.add_argument("--check", default="", metavar="NAME", help="better encoder or cross-encoder that must agree")
     rules.add_argument("--check-margin", type=float, default=0.0, metavar="X", help="by how much it must agree (0)")
     rules.add_argument("--per-query", type=natural, default=3, metavar="N", help="negatives a pair (3)")
     rules.add_argument("--sampling", choices=("top", "random"), default="top", help="the hardest, or any that are left")
