@@ -9,8 +9,9 @@ https://aclanthology.org/N15-1058; for sentences Poerner et al. 2020, https://ar
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -35,10 +36,13 @@ class Joint:
         For each source ``(d_i, d)``.
     centres
         For each source ``(d_i,)``, subtracted from its vectors of length one before they are mapped.
+    origin
+        Hash of what the maps were fitted on and how; empty: nothing was fitted.
     """
 
     maps: tuple[Floats, ...]
     centres: tuple[Floats, ...]
+    origin: str = ""
 
     def apply(self, parts: Sequence[NDArray[Any]]) -> Dense:
         """Return the sum of the mapped vectors, ``(n, d)``.
@@ -180,14 +184,15 @@ class EnsembleEncoder(EncoderSurface):
 
     @cached_property
     def identity(self) -> str:
-        """Hash of the encoders' identities and the maps, to three digits.
+        """Hash of the encoders' identities, and of the maps, or of what they were fitted on.
 
         The last bits of a decomposition differ between processes and machines, and the same fit must be the same there.
         """
-        digest = hashlib.sha256("\x1f".join(one.identity for one in self.encoders).encode())
+        digest = hashlib.sha256("\x1f".join([*(one.identity for one in self.encoders), self.joint.origin]).encode())
         for array in (*self.joint.maps, *self.joint.centres):
-            coarse = np.asarray(array, np.float16) + np.float16(0)  # no minus zero
-            digest.update(str(array.shape).encode() + np.ascontiguousarray(coarse).tobytes())
+            digest.update(str(array.shape).encode())
+            if not self.joint.origin:
+                digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
     def encode(
@@ -266,6 +271,8 @@ def joined(
             if join == "svd"
             else correlation(parts, size, ridge=ridge, weights=weights)
         )
+        settings = json.dumps([join, size, ridge, _weights(weights, len(parts)), list(texts)])
+        joint = replace(joint, origin=hashlib.sha256(settings.encode()).hexdigest())
     else:
         raise UsageError(f"encoders are not joined by {join!r}", "", "concat, average, svd or gcca")
     return EnsembleEncoder(encoders, joint, name=name)
