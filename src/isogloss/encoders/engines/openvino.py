@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def compile_graph(graph: bytes, precision: Precision, threads: int) -> Any:
     with _without_telemetry():
         import openvino
 
-    core = openvino.Core()
+    core = _core(openvino)
     settings = {
         "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
         "INFERENCE_NUM_THREADS": threads,
@@ -91,6 +92,16 @@ def compile_graph(graph: bytes, precision: Precision, threads: int) -> Any:
         return core.compile_model(core.read_model(graph), "CPU", settings)
     except RuntimeError as error:
         raise ModelError("OpenVINO cannot open the model", str(error), "use the engine onnx") from error
+
+
+@cache
+def _core(openvino: Any) -> Any:
+    """Return the one core of this process, which is never given back.
+
+    A core sets a stack for signals and, when it goes in another way than it came, leaves the thread with one that is no
+    longer there: the next Ctrl-C is then a segmentation fault.
+    """
+    return openvino.Core()
 
 
 class OpenVinoEngine:
