@@ -49,3 +49,10 @@ def test_a_precision_is_said_on_stderr_and_gone_after_the_command(run, place, mi
     assert "ISOGLOSS_PRECISION" not in os.environ
     assert run("search", "dog", "--engine", "abacus").code == 2
     assert run("search", "dog", "--engine", "openvino", "--precision", "int8", "--with", str(minilm)).code == 2
+
+
+def test_a_file_that_is_no_text_is_said(run, place) -> None:
+    (place / "bad.txt").write_bytes(bytes([255, 254, 0]))
+    ran = run("engines", "static", "--on", str(place / "bad.txt"))
+    assert ran.code == 2
+    assert "no UTF-8 text" in ran.err

@@ -44,6 +44,22 @@ def with_engine(encoder: TransformerEncoder, engine: str | None, precision: str 
     return EngineEncoder.of(encoder, name, kind)
 
 
+def need_first(name: str, engine: str | None, precision: str | None) -> None:
+    """Refuse another engine or precision for a kind of model that only ONNX Runtime in fp32 runs.
+
+    Raises
+    ------
+    UnsupportedModelError
+        Where one is asked for by name.
+    """
+    asked, kind = asked_for(engine, precision)
+    if asked not in ("onnx", "auto") or kind not in (None, "fp32"):
+        raise UnsupportedModelError(
+            f"{name} runs on onnx in fp32 alone", f"it gives more than one vector a text, and {asked} "
+            f"{kind or 'fp32'} was asked for", "leave engine and precision out",
+        )  # fmt: skip
+
+
 def compare_engines(encoder: TransformerEncoder, texts: Sequence[str]) -> tuple[probe.Trial, ...]:
     """Try every engine and precision of this machine on a sample of ``texts``, ONNX Runtime in fp32 first."""
     pairs = [(kind.name, one) for kind in ENGINES.values() if not kind.missing() for one in kind.precisions]

@@ -51,6 +51,8 @@ def load_encoder(
     ------
     ModelError
         Where no model of this name is found; the message lists the places that were searched.
+    UnsupportedModelError
+        Where another engine or precision is named for a kind that only ONNX Runtime in fp32 runs.
 
     Examples
     --------
@@ -76,6 +78,9 @@ def load_encoder(
 
         return cast(Encoder, WordVectorEncoder.load(folder))
     kind = kind_of(folder)
+    asked = any((engine, precision, *map(os.environ.get, ENGINE_VARIABLES)))
+    if asked and kind in ("sparse", "tokens", "router"):
+        import_module(_ENGINES).need_first(folder.name, engine, precision)
     if kind not in ("dense", "static"):
         return open_kind(kind, folder, threads=threads, max_length=max_length, name=_model_name(name, folder))
     if is_static(folder):
@@ -85,7 +90,7 @@ def load_encoder(
     from isogloss.encoders.transformer import TransformerEncoder
 
     encoder = TransformerEncoder(folder, threads=threads, max_length=max_length, name=_model_name(name, folder))
-    if any((engine, precision, *map(os.environ.get, ENGINE_VARIABLES))):
+    if asked:
         # named as text: what the default gives does not depend on how other engines are chosen
         return cast(Encoder, import_module(_ENGINES).with_engine(encoder, engine, precision))
     return cast(Encoder, encoder)

@@ -142,3 +142,15 @@ def test_all_engines_are_compared(tiny_model) -> None:
     trials = compare_engines(TransformerEncoder(tiny_model()), TEXTS)
     assert [(one.engine, one.precision) for one in trials] == [("onnx", "fp32"), *OTHERS]
     assert all(one.agreement > 0.98 or one.failure for one in trials)
+
+
+@pytest.mark.parametrize("asked", [{"engine": "torch"}, {"precision": "bf16"}])
+@pytest.mark.parametrize("kind", ["sparse", "tokens", "router"])
+def test_kinds_with_one_engine_refuse_another_and_do_not_pass_it_over(tiny_model, monkeypatch, kind, asked) -> None:
+    folder = str(tiny_model())
+    monkeypatch.setattr("isogloss.encoders.names.kind_of", lambda _: kind)
+    monkeypatch.setattr("isogloss.encoders.names.open_kind", lambda *_, **__: "opened")
+    with pytest.raises(UnsupportedModelError, match="onnx in fp32 alone"):
+        load_encoder(folder, **asked)
+    assert load_encoder(folder, engine="auto") == "opened"
+    assert load_encoder(folder, precision="fp32") == "opened"

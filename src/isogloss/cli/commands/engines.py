@@ -48,12 +48,16 @@ def _engines() -> list[dict[str, Any]]:
 def _trials(options: Namespace, console: Console) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
+    from isogloss.errors import UsageError
     from isogloss.workflows.engine_trials import engine_trials
 
     texts = None
     if options.on:
-        with open(options.on, encoding="utf-8") as file:
-            texts = [line.strip() for line in file if line.strip()]
+        try:
+            with open(options.on, encoding="utf-8") as file:
+                texts = [line.strip() for line in file if line.strip()]
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{options.on} is no UTF-8 text", str(error), "save it as UTF-8") from error
     return [asdict(trial) for trial in engine_trials(options.model, texts, threads=options.threads)]
 
 
