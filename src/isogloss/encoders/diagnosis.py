@@ -87,7 +87,7 @@ def _check_encoder(encoder: Encoder, texts: Sequence[str] | None) -> list[Diagno
 def _own_checks(encoder: Encoder, texts: Sequence[str] | None) -> list[Diagnosis]:
     """Run the checks of this kind of encoder, importing only that kind."""
     kind = type(encoder).__name__
-    if kind == "TransformerEncoder":
+    if kind in ("TransformerEncoder", "ShapedEncoder"):
         from isogloss.encoders.model_checks import check_folder
 
         return check_folder(cast("TransformerEncoder", encoder))

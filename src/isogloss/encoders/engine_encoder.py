@@ -15,7 +15,9 @@ from isogloss.encoders.engines import probe
 from isogloss.encoders.engines.onnx import GraphEngine
 from isogloss.encoders.engines.precision import Precision
 from isogloss.encoders.engines.seam import ENGINES, PoolingEngine, TokenEngine, asked_for, load_engine
+from isogloss.encoders.engines.shapes import Shape
 from isogloss.encoders.pooling import pool
+from isogloss.encoders.shaped_transformer import weights_digest
 from isogloss.encoders.surface import as_texts
 from isogloss.encoders.transformer import TransformerEncoder
 from isogloss.errors import EngineNote, IsoglossWarning, UnsupportedModelError
@@ -89,6 +91,10 @@ class EngineEncoder(TransformerEncoder):
         made.asked, made.verdict, made._running, made._threads = (engine, precision), None, None, encoder.threads
         vars(made).pop("_reference", None)
         return made
+
+    def _weights_digest(self) -> str:
+        further = isinstance(self.plan.architecture, Shape)
+        return weights_digest(self.plan) if further else super()._weights_digest()
 
     @property
     def engine(self) -> Any:  # a plain property: what it gives changes when it is settled

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from isogloss.arrays import CSR, Dense, Similarity
 from isogloss.encoders.batching import in_order, length_batches, padded
 from isogloss.encoders.engines.weights import digest, read_headers
-from isogloss.encoders.model_folder import read_prompts, read_similarity, resolve, unpooled
+from isogloss.encoders.model_folder import read_prompts, read_similarity, resolve_any, unpooled
 from isogloss.encoders.model_modules import ModuleEntry, need_json, read_chain, read_json, read_modules
 from isogloss.encoders.model_plan import ModelPlan
+from isogloss.encoders.shaped_transformer import encoder_of
 from isogloss.encoders.surface import EncoderSurface, as_texts
 from isogloss.encoders.tokenizer_file import TokenizerFile
 from isogloss.encoders.transformer import TOKEN_BUDGET, TransformerEncoder
@@ -252,9 +253,9 @@ def open_sparse(
         )  # fmt: skip
     chain = read_chain(folder, [ModuleEntry("Transformer", modules[0].path)])
     similarity = read_similarity(folder, Similarity.DOT)
-    plan = resolve(folder, max_length=max_length, name=name, chain=chain, similarity=similarity)
+    plan = resolve_any(folder, max_length=max_length, name=name, chain=chain, similarity=similarity)
     plan = unpooled(plan, plan.architecture.vocabulary if plan.architecture else 0)
-    base = TransformerEncoder.from_plan(plan, threads=threads)
+    base = encoder_of(plan, threads=threads)
     return LearnedSparseEncoder(base, _pooling(folder / modules[1].path), similarity=similarity)
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from isogloss.arrays import Similarity
-from isogloss.encoders.engines.architectures import MODEL_TYPES, Architecture, read_architecture
+from isogloss.encoders.engines.architectures import MODEL_TYPES, ROTARY_TYPES, Architecture, read_architecture
+from isogloss.encoders.engines.shapes import SHAPE_TYPES, Shape, read_shape, unknown_kind
 from isogloss.encoders.engines.weights import read_headers
 from isogloss.encoders.model_card import card_languages, known_prefixes
 from isogloss.encoders.model_modules import (
@@ -109,6 +110,71 @@ def resolve(
         layers=layers,
         token_steps=token_steps,
     )
+
+
+def resolve_any(
+    folder: str | Path,
+    *,
+    max_length: int | None = None,
+    name: str = "",
+    chain: Chain | None = None,
+    similarity: Similarity | None = None,
+) -> ModelPlan:
+    """Decide how to encode with a folder of any shape that graphs are written for; arguments as those of ``resolve``.
+
+    Raises
+    ------
+    ModelError
+        As :func:`resolve`.
+    UnsupportedModelError
+        As :func:`resolve`; the message names every kind that is supported.
+    UsageError
+        As :func:`resolve`.
+    """
+    folder = Path(folder)
+    chain = chain or (_dense_chain(folder) if folder.is_dir() else Chain())
+    config = read_json(folder / chain.transformer / "config.json")
+    kind = str(config.get("model_type", ""))
+    if kind in SHAPE_TYPES:
+        transformer = folder / chain.transformer
+        try:
+            shape = read_shape(config)
+            read_headers(transformer)
+            return _plan_of(folder, name or _name(folder), chain, config, shape, max_length, similarity)
+        except ModelError:
+            if not any(transformer.glob("*.onnx")) and not any((transformer / "onnx").glob("*.onnx")):
+                raise
+    try:
+        return resolve(folder, max_length=max_length, name=name, chain=chain, similarity=similarity)
+    except UnsupportedModelError as error:
+        if config and kind not in {**MODEL_TYPES, **ROTARY_TYPES, **SHAPE_TYPES} and "architecture" in error.what:
+            raise unknown_kind(config) from error
+        raise
+
+
+def _plan_of(
+    folder: Path, name: str, chain: Chain, config: Mapping[str, Any], shape: Shape, asked: int | None,
+    similarity: Similarity | None,
+) -> ModelPlan:  # fmt: skip
+    """Return the plan of a model of one of the further shapes; all that is not its shape is read as in ``resolve``."""
+    card, notes = read_json(folder / "config_sentence_transformers.json"), list[str]()
+    transformer = folder / chain.transformer
+    # without a table of positions there is no longest input, only a usual one for folders that name none
+    said = asked or any("max_seq_length" in read_json(transformer / file) for file in _LENGTH_FILES)
+    positions = 0 if said and not shape.names.position else shape.positions
+    length, lower, side = _reading(transformer, asked, positions, notes)
+    pooling, include = read_pooling(folder, chain.pooling, notes)
+    token_steps, steps = read_steps(folder, chain.tokens, tokens=True), read_steps(folder, chain.vectors)
+    prompts, warnings = _prompts(card, name, str(config.get("_name_or_path", "")), notes)
+    layers = read_layers(folder, chain.layers, {**config, "num_hidden_layers": shape.layers}, warnings)
+    width = width_after(shape.width, token_steps)
+    return ModelPlan(
+        folder, transformer, name, shape.model_type, shape, None, length, pooling, include, prompts,
+        Choice(steps, "modules.json" if chain.vectors else "default"),
+        Choice(similarity, "kind of model") if similarity else _similarity(card), lower, side,
+        width_after(width * len(pooling.value), steps), card_languages(folder), tuple(notes), tuple(warnings),
+        layers, token_steps,
+    )  # fmt: skip
 
 
 def _reading(

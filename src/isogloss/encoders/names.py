@@ -87,9 +87,9 @@ def load_encoder(
         from isogloss.encoders.static import StaticEncoder
 
         return cast(Encoder, StaticEncoder.load(folder, name=_model_name(name, folder)))
-    from isogloss.encoders.transformer import TransformerEncoder
+    from isogloss.encoders.shaped_transformer import open_transformer
 
-    encoder = TransformerEncoder(folder, threads=threads, max_length=max_length, name=_model_name(name, folder))
+    encoder = open_transformer(folder, threads=threads, max_length=max_length, name=_model_name(name, folder))
     if asked:
         # named as text: what the default gives does not depend on how other engines are chosen
         return cast(Encoder, import_module(_ENGINES).with_engine(encoder, engine, precision))

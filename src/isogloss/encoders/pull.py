@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from isogloss.encoders.model_folder import resolve
+from isogloss.encoders.model_folder import resolve_any
 from isogloss.encoders.names import SHORT_NAMES, hub_caches, is_static
 from isogloss.errors import IsoglossError, ModelError, UsageError
 
@@ -87,7 +87,7 @@ def _check(wanted: str, fetched: Path) -> None:
     if not any(path.is_file() for path in fetched.glob("*.json")):
         raise ModelError(f"{wanted} is no model", f"{fetched} has no configuration", "check the name")
     if not is_static(fetched):
-        resolve(fetched, name=wanted)
+        resolve_any(fetched, name=wanted)
 
 
 def _explain(wanted: str, error: Exception) -> IsoglossError:

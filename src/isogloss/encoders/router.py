@@ -11,11 +11,11 @@ from typing import Any, Literal, cast
 
 from isogloss.arrays import Similarity, Vectors
 from isogloss.encoders.learned_sparse import open_sparse
-from isogloss.encoders.model_folder import resolve
+from isogloss.encoders.model_folder import resolve_any
 from isogloss.encoders.model_modules import ModuleEntry, entry_of, need_json, read_chain, read_json, read_modules
+from isogloss.encoders.shaped_transformer import encoder_of
 from isogloss.encoders.static_chain import open_static_chain
 from isogloss.encoders.surface import EncoderSurface
-from isogloss.encoders.transformer import TransformerEncoder
 from isogloss.errors import ModelError, UnsupportedModelError, UsageError
 from isogloss.protocols import Encoder, EncodeReport, Role
 
@@ -196,5 +196,5 @@ def _open_chain(folder: Path, chain: Sequence[ModuleEntry], **options: Any) -> E
             "the order of modules is not supported", f"a way of the router has {', '.join(kinds)}",
             "use ways that begin with Transformer, Pooling",
         )  # fmt: skip
-    plan = resolve(folder, max_length=options["max_length"], name=options["name"], chain=sorted_chain)
-    return cast(Encoder, TransformerEncoder.from_plan(plan, threads=options["threads"]))
+    plan = resolve_any(folder, max_length=options["max_length"], name=options["name"], chain=sorted_chain)
+    return cast(Encoder, encoder_of(plan, threads=options["threads"]))

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from isogloss.arrays import Dense, Ragged, Similarity
 from isogloss.encoders.batching import in_order, length_batches
 from isogloss.encoders.engines.weights import read_headers
-from isogloss.encoders.model_folder import resolve, unpooled
+from isogloss.encoders.model_folder import resolve_any, unpooled
 from isogloss.encoders.model_modules import ModuleEntry, read_chain, read_json, read_modules
 from isogloss.encoders.model_plan import Choice, DenseStep, ModelPlan, NormaliseStep
+from isogloss.encoders.shaped_transformer import encoder_of
 from isogloss.encoders.surface import EncoderSurface, as_texts
 from isogloss.encoders.token_settings import TokenSettings, read_settings
 from isogloss.encoders.tokenizer_file import TokenizerFile
@@ -215,10 +216,10 @@ def open_tokens(
     mask = next((entry for entry in modules if entry.kind == "MultiVectorMask"), None)
     chain = read_chain(folder, [entry for entry in modules if entry.kind != "MultiVectorMask"])
     settings = read_settings(folder, chain.transformer, mask)
-    plan = resolve(folder, max_length=max_length, name=name, chain=chain, similarity=Similarity.MAXSIM)
+    plan = resolve_any(folder, max_length=max_length, name=name, chain=chain, similarity=Similarity.MAXSIM)
     plan = _with_marks(_finished(plan, modules, mask), settings)
     plan = unpooled(plan, plan.token_width)
-    return LateInteractionEncoder(TransformerEncoder.from_plan(plan, threads=threads), settings)
+    return LateInteractionEncoder(encoder_of(plan, threads=threads), settings)
 
 
 def _finished(plan: ModelPlan, modules: list[ModuleEntry], mask: ModuleEntry | None) -> ModelPlan:

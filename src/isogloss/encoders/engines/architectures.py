@@ -139,6 +139,17 @@ _ACTIVATIONS = {
 }
 
 
+def known_activations() -> dict[str, str]:
+    """Return the activation functions that graphs are written with, by the words of ``config.json``.
+
+    Examples
+    --------
+    >>> known_activations()["gelu_new"]
+    'gelu_tanh'
+    """
+    return dict(_ACTIVATIONS)
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """Sizes of one model, read from its ``config.json``.

@@ -100,6 +100,23 @@ def _post_norm_states(graph: Graph, arch: Architecture, depth: int, masked: bool
     return x
 
 
+def encoder_layers(graph: Graph, arch: Architecture, x: str, depth: int, masked: bool, maps: bool) -> str:
+    """Add ``depth`` post-norm layers on flat rows ``x``, whatever made these; return the name of the last output."""
+    if masked and (maps or graph.plain):
+        _open_mask(graph)
+    for i in range(depth):
+        x = _layer(graph, arch, i, x, masked, "", maps or graph.plain)
+    return x
+
+
+def padding_mask(graph: Graph) -> str:
+    """Add the additive mask ``(B, 1, 1, L)``, and ``real``, of the same shape, which says where there is no padding."""
+    if "mask" not in graph.made:
+        graph.made.add("mask")
+        _open_mask(graph)
+    return "mask"
+
+
 def write_graph(
     arch: Architecture,
     weights: Mapping[str, TensorPlace],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from isogloss.encoders.engines.architectures import Weights
 from isogloss.encoders.engines.onnx import FileEngine, GraphEngine
 from isogloss.encoders.engines.precision import Precision
+from isogloss.encoders.engines.shape_graph import graph_engine
+from isogloss.encoders.engines.shapes import used_tensors
 from isogloss.encoders.engines.weights import read_headers
 from isogloss.encoders.model_plan import ModelPlan
 from isogloss.errors import UnsupportedModelError
@@ -28,9 +29,8 @@ def load(plan: ModelPlan, precision: Precision, threads: int) -> GraphEngine | F
         Where int8 is asked of a model that runs from an ONNX file of its folder.
     """
     if plan.architecture is not None and plan.onnx is None:
-        return GraphEngine(
-            plan.architecture, Weights(read_headers(plan.transformer), plan.architecture).used(), precision
-        )
+        weights = used_tensors(read_headers(plan.transformer), plan.architecture)
+        return graph_engine(plan.architecture, weights, precision)
     if precision != "fp32":
         raise UnsupportedModelError(
             f"{plan.name} cannot be rounded to {precision}", "it runs from an ONNX file of its folder",

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isogloss.arrays import Dense
-from isogloss.encoders.engines.architectures import Weights
-from isogloss.encoders.engines.graph import write_graph
 from isogloss.encoders.engines.onnx import graph_feed
 from isogloss.encoders.engines.precision import Precision
+from isogloss.encoders.engines.shape_graph import inlined_graph
+from isogloss.encoders.engines.shapes import used_tensors
 from isogloss.encoders.engines.weights import read_headers
 from isogloss.encoders.model_plan import ModelPlan
 from isogloss.errors import ModelError, UnsupportedModelError
@@ -52,14 +52,14 @@ def load(plan: ModelPlan, precision: Precision, threads: int) -> OpenVinoEngine:
         raise UnsupportedModelError(
             "OpenVINO gets no graph of this model", f"{plan.name} runs from an ONNX file", "use the engine onnx"
         )
-    weights = Weights(read_headers(plan.transformer), arch).used()
+    weights = used_tensors(read_headers(plan.transformer), arch)
     total = sum(4 * int(np.prod(place.shape, dtype=np.int64)) for place in weights.values())
     if total > LARGEST:
         raise UnsupportedModelError(
             "the model is too large for the engine openvino", f"its weights take {total:,} bytes, above {LARGEST:,}",
             "use the engine onnx or torch",
         )  # fmt: skip
-    graph = write_graph(arch, weights, plan.transformer, plain=True, inline=True)
+    graph = inlined_graph(arch, weights, plan.transformer)
     return OpenVinoEngine(compile_graph(graph, precision, threads), arch, precision)
 
 

@@ -61,6 +61,9 @@ def transformer(tmp_path_factory) -> Callable[..., Path]:
             if kind == "DistilBert":
                 sizes = {"n_layers": 3, "n_heads": 2, "dim": 16, "hidden_dim": 32, "vocab_size": size, **more}
                 sizes |= {"max_position_embeddings": 48, "initializer_range": 0.3}
+            if kind in ("T5", "MT5", "UMT5"):
+                sizes = {"num_layers": 3, "num_heads": 2, "d_model": 16, "d_kv": 6, "d_ff": 32, "vocab_size": size}
+                sizes |= {"relative_attention_num_buckets": 8, "relative_attention_max_distance": 12, **more}
             if roberta:
                 sizes |= {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
             with torch.random.fork_rng(), torch.no_grad():
