@@ -180,3 +180,16 @@ def write_graph(
         graph.nodes, inputs, outputs, [item for item in graph.initializers.values() if item],
         opset=OPSET, domains={} if plain else {CONTRIB: 1}, ir_version=IR_VERSION, name=arch.model_type,
     )  # fmt: skip
+
+
+def add_states(graph: Graph, arch: Architecture, depth: int, *, masked: bool = True, maps: bool = False) -> str:
+    """Add everything up to layer ``depth`` to a graph that a caller made its own; return the last output's name.
+
+    The states are named ``state.N`` and lie on flat rows ``(B * L, d)``; the inputs are those of :func:`write_graph`.
+    """
+    sizes = graph.op("Shape", ["ids"], "sizes")
+    graph.op("Shape", ["ids"], "width", start=1, end=2)
+    graph.op("Concat", [sizes, graph.constant("depth", np.array([arch.width]))], "batched", axis=0)
+    if arch.rotary is not None:
+        return rotary_states(graph, arch, arch.rotary, depth, masked)
+    return _post_norm_states(graph, arch, depth, masked, maps)
