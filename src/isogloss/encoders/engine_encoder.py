@@ -92,6 +92,20 @@ class EngineEncoder(TransformerEncoder):
         vars(made).pop("_reference", None)
         return made
 
+    @classmethod
+    def settled(cls, encoder: TransformerEncoder, engine: str, precision: Precision) -> EngineEncoder:
+        """Return an encoder like ``encoder`` on an engine that is settled already: no trial, and nothing is said."""
+        made = cls.of(encoder, engine, precision)
+        made._run_on(load_engine(encoder.plan, engine, precision, encoder.threads))
+        return made
+
+    def settle(self, texts: Sequence[str]) -> tuple[str, Precision]:
+        """Choose the engine for texts like these, where that is still open; return it and its precision."""
+        if self._running is None:
+            self._choose(texts)
+        running = self._running or self._first()
+        return running.name, running.precision
+
     def _weights_digest(self) -> str:
         further = isinstance(self.plan.architecture, Shape)
         return weights_digest(self.plan) if further else super()._weights_digest()
@@ -150,9 +164,8 @@ class EngineEncoder(TransformerEncoder):
         self._settle_on(loaded.get(won) or load(*won), verdict)
 
     def _settle_on(self, engine: TokenEngine, verdict: probe.Verdict) -> None:
-        self._running, self.verdict = engine, verdict
-        self.budget = engine.budget
-        self.threads = self._threads if engine.streams else 1
+        self.verdict = verdict
+        self._run_on(engine)
         one, first = verdict.chosen, verdict.trials[0]
         if (one.engine, one.precision) == (first.engine, first.precision):
             return
@@ -161,6 +174,11 @@ class EngineEncoder(TransformerEncoder):
             warnings.warn(verdict.sentence(self.name), EngineNote, stacklevel=5)
         else:
             warnings.warn(verdict.sentence(self.name), IsoglossWarning, stacklevel=5)
+
+    def _run_on(self, engine: TokenEngine) -> None:
+        self._running = engine
+        self.budget = engine.budget
+        self.threads = self._threads if engine.streams else 1
 
     def trial(
         self,
