@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,17 @@ from numpy.typing import NDArray
 from isogloss.arrays import Dense, charge
 from isogloss.encoders.batching import in_order, length_batches, padded
 from isogloss.encoders.engines import probe
+from isogloss.encoders.engines.architectures import Architecture
 from isogloss.encoders.engines.onnx import GraphEngine
 from isogloss.encoders.engines.precision import Precision
 from isogloss.encoders.engines.seam import ENGINES, PoolingEngine, TokenEngine, asked_for, load_engine
-from isogloss.encoders.engines.shapes import Shape
 from isogloss.encoders.pooling import pool
-from isogloss.encoders.shaped_transformer import weights_digest
 from isogloss.encoders.surface import as_texts
 from isogloss.encoders.transformer import TransformerEncoder
 from isogloss.errors import EngineNote, IsoglossWarning, UnsupportedModelError
 from isogloss.protocols import PROBE_TEXTS, EncodeReport, Role
+
+_FURTHER = "isogloss.encoders.shaped_transformer"
 
 
 def with_engine(encoder: TransformerEncoder, engine: str | None, precision: str | None) -> TransformerEncoder:
@@ -107,8 +109,10 @@ class EngineEncoder(TransformerEncoder):
         return running.name, running.precision
 
     def _weights_digest(self) -> str:
-        further = isinstance(self.plan.architecture, Shape)
-        return weights_digest(self.plan) if further else super()._weights_digest()
+        if type(self.plan.architecture) in (Architecture, type(None)):
+            return super()._weights_digest()
+        # named as text: what the plain shapes give does not depend on the further ones
+        return str(import_module(_FURTHER).weights_digest(self.plan))
 
     @property
     def engine(self) -> Any:  # a plain property: what it gives changes when it is settled
