@@ -6,7 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from isogloss.arrays import Dense
 from isogloss.encoders.digests import remembered
+from isogloss.encoders.engines.architectures import Weights
 from isogloss.encoders.engines.onnx import FileEngine, GraphEngine
 from isogloss.encoders.engines.shape_graph import graph_engine
 from isogloss.encoders.engines.shapes import Shape, used_tensors
@@ -26,6 +31,32 @@ class ShapedEncoder(TransformerEncoder):
 
     def _weights_digest(self) -> str:
         return weights_digest(self.plan)
+
+
+class RotaryEncoder(TransformerEncoder):
+    """A folder of ModernBERT, or of a decoder of Llama's kind.
+
+    Tokenizers of decoders may add nothing to a text: an empty one then has no token, and its vector is zero.
+    """
+
+    @cached_property
+    def engine(self) -> GraphEngine | FileEngine:
+        """The engine; made at first use."""
+        plan = self.plan
+        if plan.onnx is not None or plan.architecture is None:
+            return FileEngine(plan.onnx or plan.transformer / "model.onnx")
+        return graph_engine(plan.architecture, Weights(read_headers(plan.transformer), plan.architecture).used())
+
+    def _vectors(
+        self, ids: list[NDArray[np.int64]], lengths: NDArray[np.int64], skip: int, batch: NDArray[np.int64]
+    ) -> Dense:
+        there = lengths[batch] > 0
+        if there.all():
+            return super()._vectors(ids, lengths, skip, batch)
+        out = np.zeros((len(batch), self.dimensions), np.float32)
+        if there.any():
+            out[there] = super()._vectors(ids, lengths, skip, batch[there])
+        return out
 
 
 def weights_digest(plan: ModelPlan) -> str:
@@ -48,7 +79,11 @@ def encoder_of(
     plan: ModelPlan, *, threads: int | None = None, long: Literal["truncate", "error"] = "truncate"
 ) -> TransformerEncoder:
     """Return the encoder of a plan of any shape; arguments as those of the class."""
-    kind = ShapedEncoder if isinstance(plan.architecture, Shape) else TransformerEncoder
+    arch, kind = plan.architecture, TransformerEncoder
+    if isinstance(arch, Shape):
+        kind = ShapedEncoder
+    elif arch is not None and arch.rotary is not None:
+        kind = RotaryEncoder
     return kind.from_plan(plan, threads=threads, long=long)
 
 

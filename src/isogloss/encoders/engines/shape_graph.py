@@ -18,6 +18,7 @@ from isogloss.encoders.engines.operators import CONTRIB, IR_VERSION, OPSET, Grap
 from isogloss.encoders.engines.precision import Precision
 from isogloss.encoders.engines.relative import Bucketed, Disentangled
 from isogloss.encoders.engines.relative_graph import bucketed_states, disentangled_states, summed_embeddings
+from isogloss.encoders.engines.rotary_engine import RotaryEngine
 from isogloss.encoders.engines.shapes import Shape
 from isogloss.encoders.engines.weights import TensorPlace
 
@@ -98,4 +99,6 @@ class ShapeEngine(GraphEngine):
 
 def graph_engine(arch: Architecture, weights: Mapping[str, TensorPlace], precision: Precision = "fp32") -> GraphEngine:
     """Return the engine of our own graph, whatever the shape."""
-    return (ShapeEngine if isinstance(arch, Shape) else GraphEngine)(arch, weights, precision)
+    if isinstance(arch, Shape):
+        return ShapeEngine(arch, weights, precision)
+    return (GraphEngine if arch.rotary is None else RotaryEngine)(arch, weights, precision)

@@ -13,6 +13,7 @@ from isogloss.encoders.engines.architectures import Weights, read_architecture
 from isogloss.encoders.engines.graph import write_graph
 from isogloss.encoders.engines.onnx import GraphEngine, graph_feed, open_session
 from isogloss.encoders.engines.rotary import Turning
+from isogloss.encoders.engines.shape_graph import graph_engine
 from isogloss.encoders.engines.weights import read_headers
 from isogloss.errors import ModelError, UnsupportedModelError
 
@@ -169,3 +170,32 @@ def test_angles_by_hand() -> None:
     # waves of 2 pi and 20 pi = 62.8 positions: with an original length of 40 and borders 1 and 4 the first wave is
     # shorter than 40 / 4 and stays, the second longer than 40 / 1 and is stretched by 8
     np.testing.assert_allclose(Turning(100.0, "llama3", 8.0, 1.0, 4.0, 40).frequencies(4), [1.0, 0.0125], rtol=1e-6)
+
+
+def test_multiply_adds_by_hand(tmp_path) -> None:
+    for kind, linear, across in (
+        # width 32, 4 heads of 8 with 2 heads of keys and values, 48 inside with a gate
+        ("llama", 32 * 32 + 2 * 32 * 16 + 32 * 32 + 3 * 32 * 48, 32),
+        ("llama-all-heads", 4 * 32 * 32 + 3 * 32 * 48, 32),
+        # heads of 12 instead of 8: 48 across, 24 for keys and values
+        ("qwen3", 32 * 48 + 2 * 32 * 24 + 48 * 32 + 3 * 32 * 48, 48),
+        # queries, keys and values in one matrix, both halves of the gated part in another
+        ("modernbert", 32 * 96 + 32 * 32 + 32 * 96 + 48 * 32, 32),
+    ):
+        (tmp_path / kind).mkdir()
+        made = saved(build(kind), tmp_path / kind)
+        engine = graph_engine(made.architecture, made.weights)
+        assert engine.multiply_adds(3, 10) == 3 * 10 * LAYERS * (linear + 2 * 10 * across), kind
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3", "modernbert", "mistral"])
+def test_multiply_adds_are_what_torch_counts(tmp_path, kind) -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = build(kind) if kind != "modernbert" else build(kind, attn_implementation="eager")
+    made = saved(model, tmp_path)
+    engine = graph_engine(made.architecture, made.weights)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(torch.arange(3, 33).reshape(2, 15))
+    angles = {"modernbert": 2}.get(kind, 1) * 15 * (engine.architecture.rotary.head_size // 2)  # of positions
+    assert engine.multiply_adds(2, 15) == pytest.approx(counter.get_total_flops() / 2, abs=4 * angles)
