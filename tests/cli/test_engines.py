@@ -56,3 +56,19 @@ def test_a_file_that_is_no_text_is_said(run, place) -> None:
     ran = run("engines", "static", "--on", str(place / "bad.txt"))
     assert ran.code == 2
     assert "no UTF-8 text" in ran.err
+
+
+def test_a_device_is_for_torch_alone_and_must_be_there(run, place, minilm) -> None:
+    (place / "texts.txt").write_text("a small dog\n")
+    encode = ("encode", "texts.txt", "--lines", "--out", "out", "--with", str(minilm), "--device")
+    ran = run(*encode, "cuda")
+    assert ran.code == 2
+    assert "--device is cuda, and the engine is onnx" in ran.err
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        ran = run(*encode, "cuda", "--engine", "torch")
+        assert ran.code == 2
+        assert "torch sees no graphics card cuda" in ran.err
+    assert run(*encode, "abacus", "--engine", "torch").code == 2
+    assert "ISOGLOSS_DEVICE" not in os.environ
+    assert not (place / "out").exists()

@@ -11,8 +11,8 @@ import pytest
 
 TORCH = {"torch", "transformers", "sentence_transformers", "accelerate", "torchvision", "tensorflow", "jax"}
 WORKSHOP = {"nn", "objectives", "training", "generation", "mining", "rerank", "recipes"}
-TORCH_ENGINE = "encoders/engines/packed_torch.py"
-"""The one engine of the encoders that the workshop brings along."""
+TORCH_ENGINES = {"encoders/engines/packed_torch.py", "encoders/engines/device_torch.py"}
+"""The one engine of the encoders that the workshop brings along, on a processor and on a graphics card."""
 NETWORK = {
     *("socket", "ssl", "http", "urllib", "urllib3", "ftplib", "smtplib", "xmlrpc", "asyncio"),
     *("requests", "httpx", "aiohttp", "huggingface_hub", "websockets", "grpc"),
@@ -40,7 +40,7 @@ def _within(name, names):
 
 
 def _in_workshop(module):
-    return module.path == TORCH_ENGINE or bool(WORKSHOP & set(module.name.split(".")[1:2]))
+    return module.path in TORCH_ENGINES or bool(WORKSHOP & set(module.name.split(".")[1:2]))
 
 
 def torch_faults(modules):

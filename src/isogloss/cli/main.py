@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from isogloss.cli.console import Console, open_console
-from isogloss.errors import IsoglossError, MissingExtraError
+from isogloss.errors import IsoglossError, MissingExtraError, UsageError
 
 INTERRUPTED = 130
 
@@ -69,7 +69,12 @@ def _dispatch(arguments: list[str], console: Console) -> int:
 @contextmanager
 def _engine_of(options: Namespace) -> Iterator[None]:
     """Hand the engine that was asked for to every encoder that is loaded below, in other processes too."""
-    named = {"ISOGLOSS_ENGINE": options.engine, "ISOGLOSS_PRECISION": options.precision}
+    if options.device not in (None, "cpu") and options.engine != "torch":
+        why = f"--device is {options.device}, and the engine is {options.engine or 'onnx'}"
+        raise UsageError("only the engine torch computes on a graphics card", why, "add --engine torch")
+    named = {
+        "ISOGLOSS_ENGINE": options.engine, "ISOGLOSS_PRECISION": options.precision, "ISOGLOSS_DEVICE": options.device,
+    }  # fmt: skip
     before = {name: os.environ.get(name) for name in named}
     os.environ.update({name: value for name, value in named.items() if value})
     try:

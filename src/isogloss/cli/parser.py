@@ -159,6 +159,9 @@ def _add_common(parser: ArgumentParser) -> None:
         "--precision", choices=("fp32", "bf16", "int8"), metavar="NAME",
         help="what transformers compute in: fp32, bf16 or int8 (fp32; with --engine auto: any that agrees)",
     )  # fmt: skip
+    group.add_argument(
+        "--device", metavar="NAME", help="where --engine torch computes: cpu, cuda, cuda:N, or auto (cpu)"
+    )
     group.add_argument("--debug", action="store_true", help="show the trace of an error and warnings of libraries")
     group.add_argument("-h", "--help", action="help", help="show this help and leave")
 

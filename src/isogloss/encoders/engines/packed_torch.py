@@ -4,7 +4,7 @@ Post-norm encoders (BERT, RoBERTa, DistilBERT and their kin; MPNet with its rela
 float32 or bfloat16. The tokens of a batch lie end to end (as in ByteTransformer, https://arxiv.org/abs/2210.03052):
 linear layers and norms see one matrix, only attention knows where a text ends. Where the processor has AMX, attention
 in bfloat16 is :class:`~isogloss.encoders.engines.attention_kernel.TileAttention`, else torch's own, for texts of one
-length at a time. Graphics cards are not used.
+length at a time. On a graphics card :class:`~isogloss.encoders.engines.device_torch.DeviceTorch` does the same.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _PLAIN: Mapping[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
 }
 _LLVMLITE = (0, 50)  # the first that the kernel was tried with: an older one may not know its instructions
+DEVICE = "ISOGLOSS_DEVICE"
+"""The variable that names a device: cpu (without it), cuda, cuda:N, or auto for a card where torch sees one."""
 POOLINGS = frozenset({"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"})
 """The modes of :func:`isogloss.encoders.pooling.pool`, all of which are known here."""
 
@@ -61,14 +63,28 @@ def load(plan: ModelPlan, precision: Precision, threads: int) -> PackedTorch:
     ------
     UnsupportedModelError
         Where the model has no tensors that we can name, or is no post-norm encoder.
+    UsageError
+        Where ``$ISOGLOSS_DEVICE`` names a graphics card that torch does not see.
     """
     arch = plan.architecture
-    if arch is None or arch.rotary is not None:
-        kind = "runs from an ONNX file" if arch is None else f"is a {arch.model_type}"
-        raise UnsupportedModelError(
-            "the engine torch cannot run this model", f"{plan.name} {kind}", "use the engine onnx"
-        )
-    return PackedTorch(arch, Weights(read_headers(plan.transformer), arch).used(), precision)
+    if arch is None or arch.rotary is not None or type(arch) is not Architecture:
+        from isogloss.encoders.engines.further_torch import load_further
+
+        return load_further(plan, precision)
+    weights = Weights(read_headers(plan.transformer), arch).used()
+    asked = os.environ.get(DEVICE) or "cpu"
+    if asked != "cpu":
+        from isogloss.encoders.engines.device_torch import DeviceTorch, device_of
+
+        device = device_of(asked)
+        if device.type != "cpu":
+            return DeviceTorch(arch, weights, precision, device)
+    return PackedTorch(arch, weights, precision)
+
+
+def activation_of(name: str) -> Callable[[Tensor], Tensor]:
+    """Return one of the activation functions of :class:`~isogloss.encoders.engines.architectures.Architecture`."""
+    return _PLAIN[name]
 
 
 def tiles_available() -> bool:
@@ -103,7 +119,9 @@ def _one_thread() -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def _plain_linear(weight: Tensor, bias: Tensor, activation: str) -> Linear:
+def plain_linear(weight: Tensor, bias: Tensor | None, activation: str) -> Linear:
+    """Return a layer ``(T, inputs) -> (T, outputs)`` with its activation, or with what is added to its product."""
+
     def run(x: Tensor, added: Tensor | None = None) -> Tensor:
         found = functional.linear(x, weight, bias)  # (T, outputs)
         if added is not None:
@@ -113,7 +131,7 @@ def _plain_linear(weight: Tensor, bias: Tensor, activation: str) -> Linear:
     return run
 
 
-def _fused_linear(weight: Tensor, bias: Tensor, activation: str, tokens: int) -> Linear:
+def _fused_linear(weight: Tensor, bias: Tensor | None, activation: str, tokens: int) -> Linear:
     """Return a layer whose activation or sum is computed while its product is still in the cache (oneDNN)."""
     operators = torch.ops.mkldnn
     stored = operators._reorder_linear_weight(weight, tokens)
@@ -188,7 +206,7 @@ class PackedTorch:
 
     def _norm(self, name: str, kind: torch.dtype) -> Callable[[Tensor], Tensor]:
         weight, bias = (self._tensor(f"{name}.{part}", kind=kind) for part in ("weight", "bias"))
-        shape, epsilon = (self.architecture.width,), self.architecture.epsilon
+        shape, epsilon = weight.shape, self.architecture.epsilon
         return lambda x: functional.layer_norm(x, shape, weight, bias, epsilon)
 
     def _linear(self, names: Sequence[str], activation: str = "") -> Linear:
@@ -198,10 +216,12 @@ class PackedTorch:
         if len(names) == 3:
             weight[: self.architecture.width] *= self._scale
             bias[: self.architecture.width] *= self._scale
-        weight, bias = weight.to(self._type), bias.to(self._type)
+        return self._linear_of(weight.to(self._type), bias.to(self._type), activation)
+
+    def _linear_of(self, weight: Tensor, bias: Tensor | None, activation: str = "") -> Linear:
         half = self._type == torch.bfloat16
         if not torch.backends.mkldnn.is_available() or (half and not torch.ops.mkldnn._is_mkldnn_bf16_supported()):
-            return _plain_linear(weight, bias, activation)
+            return plain_linear(weight, bias, activation)
         return _fused_linear(weight, bias, activation, self.budget)
 
     def _layer(self, i: int) -> _Layer:
@@ -225,14 +245,18 @@ class PackedTorch:
     def _states(self, ids: NDArray[np.int64], offsets: Offsets) -> Tensor:
         """Return the last states ``(T, d)`` of the tokens ``(T,)`` of texts that begin and end at ``offsets``."""
         places = np.arange(len(ids)) - np.repeat(offsets[:-1], np.diff(offsets))  # (T,)
-        embedded = torch.zeros(rounded(len(ids)), self.architecture.width)  # (R, d), R rows from T on
+        embedded = torch.zeros(rounded(len(ids)), self._word.shape[1])  # (R, e), R rows from T on
         embedded[: len(ids)] = torch.from_numpy(self._word[ids]).add_(self._places[torch.from_numpy(places)])
-        x = self._embedding_norm(embedded).to(self._type)  # (R, d)
+        x = self._widened(self._embedding_norm(embedded)).to(self._type)  # (R, d)
         for layer in self._layers:
             seen = self._attend(layer.qkv(x), offsets)  # (R, d)
             x = layer.attention_norm(layer.out(seen, x))
             x = layer.out_norm(layer.down(layer.up(x), x))
         return x[: len(ids)]  # (T, d)
+
+    def _widened(self, x: Tensor) -> Tensor:
+        """Return the embeddings as wide as states; most models have no others."""
+        return x
 
     def _attend(self, qkv: Tensor, offsets: Offsets) -> Tensor:
         """Return ``(R, d)`` for queries, keys and values ``(R, 3 d)``."""

@@ -33,7 +33,7 @@ TOKENS = 1536
 FEWEST = 8
 """Texts that a sample needs at least; fewer are encoded before any trial would be over."""
 _RUNS = 2
-_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
+_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "ISOGLOSS_DEVICE")
 
 
 @dataclass(frozen=True, slots=True)
