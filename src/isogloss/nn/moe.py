@@ -65,6 +65,38 @@ class MixtureFeedForward(nn.Module):
         return out
 
 
+class OverheardMixture(MixtureFeedForward):
+    """A mixture that computes as another one does, and whose ``routing`` is what a second router says of its inputs.
+
+    Parameters
+    ----------
+    mixture
+        Whose router and experts are used; shared, not copied.
+    weight
+        ``(experts, width)`` of the second router.
+
+    Examples
+    --------
+    >>> mixture, x = MixtureFeedForward(4, 8, experts=2), torch.randn(5, 4)
+    >>> other = OverheardMixture(mixture, torch.zeros(2, 4))
+    >>> torch.equal(other(x), mixture(x)), other.routing[0].tolist()
+    (True, [0.5, 0.5])
+    """
+
+    def __init__(self, mixture: MixtureFeedForward, weight: Tensor) -> None:
+        nn.Module.__init__(self)
+        self.experts, self.top = mixture.experts, mixture.top
+        self.router, self.up, self.down = mixture.router, mixture.up, mixture.down
+        self.second = nn.Parameter(weight.clone(), requires_grad=False)
+        self.routing = torch.zeros(0, self.experts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(T, width)``."""
+        out = super().forward(x)
+        self.routing = torch.softmax(functional.linear(x, self.second).float(), 1)  # (T, experts)
+        return out
+
+
 class MixtureLayer(Layer):
     """A transformer layer whose feed-forward part is a mixture of experts."""
 

@@ -206,23 +206,6 @@ def test_a_model_out_of_minilm_moves_all_but_the_token_table(minilm, monkeypatch
     }
 
 
-def test_experts_share_the_work():
-    pytest.importorskip("isogloss.nn.moe")
-    from isogloss.training.base_models.tiny_moe import BALANCE, BalancedMasking, _body
-
-    body = _body({"vocabulary": 20, "width": 8, "layers": 2, "heads": 2, "inner": 8, "positions": 16})
-    from isogloss.nn.packing import pack
-    from isogloss.objectives.contract import Batch
-
-    packed = pack([np.array([3, 4, 5, 6])])
-    body(packed)
-    for mixture in body.mixtures:  # all tokens to the first two experts: 4 experts times (1/2 * 1/2 + 1/2 * 1/2) is 2
-        mixture.routing = torch.tensor([[0.5, 0.5, 0.0, 0.0]] * 4)
-    batch = Batch((packed,), extra={"targets": pack([np.array([-100, 4, -100, -100])])})
-    losses = BalancedMasking(body)(torch.zeros(1, 20), batch)
-    assert float(losses.mean()) == pytest.approx(math.log(20) + BALANCE * 2, rel=1e-5)
-
-
 def test_a_rows_file_can_be_imported_alone():
     folder = Path(_text.__file__).parent
     for path in sorted(folder.glob("[!_]*.py")):

@@ -66,6 +66,31 @@ def _blind_to_the_future(model: CausalBase) -> bool:
     return bool(torch.equal(first[:-1], second[:-1])) and not bool(torch.equal(first[-1], second[-1]))
 
 
+def causal_bits(model: CausalBase, material: Material) -> dict[str, float]:
+    """Return bits per byte of held-out text: the model's, and by Kneser-Ney models up to trigrams."""
+    texts = held_out(material)
+    measured = {"bits per byte": bits(*model.nll(texts))}
+    tested, sizes = token_ids(texts, model.tokenizer), np.array([len(text.encode()) for text in texts])
+    for name, ngrams in counted(learned(material), model.tokenizer, 3).items():
+        measured[name] = bits(np.array([-np.log(ngrams.probabilities(row)).sum() for row in tested]), sizes)
+    return measured
+
+
+def future_seen(model: CausalBase) -> tuple[float, float]:
+    """Return how far states before a changed token move, and how far its own does: the former is rounding at most.
+
+    In a mixture of experts each product's size depends on how many tokens an expert takes, and with it the last bits.
+    """
+    ids = token_ids(["Before a changed word everything has to stay what it was: no state may know what follows it."],
+                    model.tokenizer).values  # fmt: skip
+    other = ids.copy()
+    other[-1] = (other[-1] + 7) % model.tokenizer.get_vocab_size()
+    with torch.inference_mode():
+        first, second = (model.predictor.body(pack([one])) for one in (ids, other))  # (T, width)
+    moved = (first - second).abs().amax(1)  # (T,)
+    return float(moved[:-1].max()), float(moved[-1])
+
+
 def masked_bits(model: MaskedBase, material: Material) -> dict[str, float]:
     """Return bits per byte of the hidden tokens of held-out text: the model's, by pairs of tokens, by single tokens."""
     texts = held_out(material)

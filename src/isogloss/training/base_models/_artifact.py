@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -122,6 +122,21 @@ def load_causal(folder: Path) -> CausalBase:
 
     shape = _shape(folder)
     predictor = causal_predictor(Transformer(TransformerConfig(**shape["body"])))
+    predictor.load_state_dict(load_file(str(folder / "model.safetensors")))
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    begin, end = (int(tokenizer.token_to_id(name) or 0) for name in ("<s>", "</s>"))
+    model = CausalBase(predictor, tokenizer, begin=begin, end=end, window=shape["window"])
+    model.name = folder.name
+    return model
+
+
+def load_causal_body(folder: Path, body: Callable[[TransformerConfig], nn.Module]) -> CausalBase:
+    """Load a causal base model whose body is no plain transformer; ``body`` makes it from its sizes."""
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+
+    shape = _shape(folder)
+    predictor = causal_predictor(body(TransformerConfig(**shape["body"])))
     predictor.load_state_dict(load_file(str(folder / "model.safetensors")))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     begin, end = (int(tokenizer.token_to_id(name) or 0) for name in ("<s>", "</s>"))

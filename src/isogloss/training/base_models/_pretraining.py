@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from isogloss.arrays import Ragged
 from isogloss.nn.heads import TokenPredictor
 from isogloss.nn.transformer import relative_buckets
+from isogloss.objectives.balanced import Balanced, with_routing
 from isogloss.objectives.causal import CausalLanguageModelling
 from isogloss.objectives.masked import MaskedLanguageModelling
 from isogloss.objectives.token_targets import predict_judged
@@ -24,7 +25,7 @@ from isogloss.training.masked_model import hiding
 from isogloss.training.randomness import seeded
 from isogloss.training.stage import Batches, Optimiser, Player, Stage
 
-__all__ = ["pretrain_causal", "pretrain_masked", "seeded"]
+__all__ = ["pretrain_balanced", "pretrain_causal", "pretrain_masked", "seeded"]
 
 BATCH = 8
 """Passages of a step, about 900 tokens: in half a minute many small moves teach more than a few large ones."""
@@ -73,6 +74,32 @@ def pretrain_causal(
     _begin_with_frequencies(predictor, rows)
     batches = CausalBatches(rows, batch_size=BATCH, seed=derive(seed, "batches"))
     _train(predictor, batches, CausalLanguageModelling(), steps, rate, seed, progress)
+
+
+def pretrain_balanced(
+    predictor: TokenPredictor, tokenizer: Any, texts: Sequence[str], *, top: int, balance: float, steps: int,
+    rate: float, window: int, seed: int, progress: Progress,
+) -> None:  # fmt: skip
+    """Train a causal body with mixtures of experts on next tokens, in place, all experts at work.
+
+    Parameters
+    ----------
+    predictor, tokenizer, texts, steps, rate, window, seed, progress
+        As for :func:`pretrain_masked`.
+    top
+        Experts that a token takes.
+    balance
+        Weight of the penalty for experts that are chosen more often than others.
+    """
+    ends = [tokenizer.token_to_id(name) for name in ("<s>", "</s>")]
+    rows = sentences(token_ids(texts, tokenizer), window, before=ends[:1], after=ends[1:])
+    _begin_with_frequencies(predictor, rows)
+    player = Player(
+        module=predictor, objective=Balanced(CausalLanguageModelling(), top=top, weight=balance),
+        forward=with_routing(predict_judged), optimiser=Optimiser(learning_rate=rate, warmup=0.06),
+    )  # fmt: skip
+    batches = CausalBatches(rows, batch_size=BATCH, seed=derive(seed, "batches"))
+    train(Stage(batches=batches, players=[player], steps=steps, precision="bf16"), seed=seed, progress=progress)
 
 
 def _begin_with_frequencies(predictor: TokenPredictor, rows: Ragged) -> None:

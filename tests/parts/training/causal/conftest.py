@@ -61,6 +61,18 @@ def write_model(folder, kind: str, seed: int = 0, **settings):
         "llama": ("Llama", {**SIZES, "num_key_value_heads": 1}),
         "qwen2": ("Qwen2", {**SIZES, "num_key_value_heads": 1}),
         "mixtral": ("Mixtral", {**SIZES, "num_key_value_heads": 1, "num_local_experts": 3, "num_experts_per_tok": 2}),
+        "olmoe": ("Olmoe", {**SIZES, "num_key_value_heads": 1, "num_experts": 3, "num_experts_per_tok": 2}),
+        "qwen2-moe": (
+            "Qwen2Moe",
+            {
+                **SIZES,
+                "num_key_value_heads": 1,
+                "num_experts": 3,
+                "num_experts_per_tok": 2,
+                "moe_intermediate_size": 24,
+                "shared_expert_intermediate_size": 40,
+            },
+        ),
     }
     name, sizes = own[kind]
     config = getattr(transformers, f"{name}Config")(**shared | sizes | settings)
@@ -74,7 +86,7 @@ def write_model(folder, kind: str, seed: int = 0, **settings):
     return folder
 
 
-KINDS = ["lab", "lab-experts", "gpt2", "llama", "qwen2", "mixtral"]
+KINDS = ["lab", "lab-experts", "gpt2", "llama", "qwen2", "mixtral", "olmoe", "qwen2-moe"]
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ READINGS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["lab-experts", "mixtral"])
+@pytest.mark.parametrize("kind", ["lab-experts", "mixtral", "olmoe", "qwen2-moe"])
 def test_routers_by_hand(model_of, kind):
     model = model_of(kind)
     encoders = {name: PromptedEncoder(model, EOL, reading=one, normalise=False) for name, one in READINGS.items()}
@@ -111,7 +111,7 @@ def test_routers_by_hand(model_of, kind):
     assert [encoder.dimensions for encoder in encoders.values()] == [6, 22, 22, 6]
 
 
-@pytest.mark.parametrize("kind", ["lab-experts", "mixtral"])
+@pytest.mark.parametrize("kind", ["lab-experts", "mixtral", "olmoe", "qwen2-moe"])
 def test_the_sum_is_the_sum_of_both_similarities(model_of, kind):
     def cosines(reading):
         unit = PromptedEncoder(model_of(kind), EOL, reading=reading).encode(TEXTS)
