@@ -11,7 +11,7 @@ import pytest
 
 TORCH = {"torch", "transformers", "sentence_transformers", "accelerate", "torchvision", "tensorflow", "jax"}
 WORKSHOP = {"nn", "objectives", "training", "generation", "mining", "rerank", "recipes"}
-TORCH_ENGINES = {"encoders/engines/packed_torch.py", "encoders/engines/device_torch.py"}
+TORCH_ENGINES = {f"encoders/engines/{kind}_torch.py" for kind in ("packed", "device", "further")}
 """The one engine of the encoders that the workshop brings along, on a processor and on a graphics card."""
 NETWORK = {
     *("socket", "ssl", "http", "urllib", "urllib3", "ftplib", "smtplib", "xmlrpc", "asyncio"),

@@ -29,7 +29,6 @@ from isogloss.encoders.engines.architectures import Architecture, Weights, relat
 from isogloss.encoders.engines.precision import Precision
 from isogloss.encoders.engines.weights import TensorPlace, read_headers
 from isogloss.encoders.model_plan import ModelPlan
-from isogloss.errors import UnsupportedModelError
 
 Linear = Callable[..., Tensor]
 Offsets = NDArray[np.int64]
