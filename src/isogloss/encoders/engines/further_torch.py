@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from isogloss.encoders.engines import packed_torch
 from isogloss.encoders.engines.architectures import Architecture
 from isogloss.encoders.engines.packed_torch import Linear, Offsets, PackedTorch, activation_of, equal_runs, rounded
 from isogloss.encoders.engines.precision import Precision
@@ -32,8 +33,8 @@ from isogloss.errors import UnsupportedModelError
 Norm = Callable[[Tensor], Tensor]
 
 
-def load_further(plan: ModelPlan, precision: Precision) -> PackedTorch:
-    """Load a model that is no plain post-norm encoder into torch.
+def load(plan: ModelPlan, precision: Precision, threads: int) -> PackedTorch:
+    """Load a model of any shape that torch can run; arguments as those of ``packed_torch.load``.
 
     Raises
     ------
@@ -41,11 +42,13 @@ def load_further(plan: ModelPlan, precision: Precision) -> PackedTorch:
         For DeBERTa, whose attention has no kernel in torch, and for models that run from an ONNX file.
     """
     arch = plan.architecture
-    if arch is None or (isinstance(arch, Shape) and isinstance(arch.relative, Disentangled)):
-        kind = "runs from an ONNX file" if arch is None else f"is a {arch.model_type}"
+    if arch is None or (arch.rotary is None and not isinstance(arch, Shape)):
+        return packed_torch.load(plan, precision, threads)
+    if isinstance(arch, Shape) and isinstance(arch.relative, Disentangled):
         raise UnsupportedModelError(
-            "the engine torch cannot run this model", f"{plan.name} {kind}", "use the engine onnx or openvino"
-        )
+            "the engine torch cannot run this model", f"{plan.name} is a {arch.model_type}",
+            "use the engine onnx or openvino",
+        )  # fmt: skip
     weights = used_tensors(read_headers(plan.transformer), arch)
     if isinstance(arch, Shape) and arch.relative is None:
         return WidenedTorch(arch, weights, precision)

@@ -29,6 +29,7 @@ from isogloss.encoders.engines.architectures import Architecture, Weights, relat
 from isogloss.encoders.engines.precision import Precision
 from isogloss.encoders.engines.weights import TensorPlace, read_headers
 from isogloss.encoders.model_plan import ModelPlan
+from isogloss.errors import UnsupportedModelError
 
 Linear = Callable[..., Tensor]
 Offsets = NDArray[np.int64]
@@ -67,9 +68,10 @@ def load(plan: ModelPlan, precision: Precision, threads: int) -> PackedTorch:
     """
     arch = plan.architecture
     if arch is None or arch.rotary is not None or type(arch) is not Architecture:
-        from isogloss.encoders.engines.further_torch import load_further
-
-        return load_further(plan, precision)
+        kind = "runs from an ONNX file" if arch is None else f"is a {arch.model_type}"
+        raise UnsupportedModelError(
+            "the engine torch cannot run this model", f"{plan.name} {kind}", "use the engine onnx or openvino"
+        )
     weights = Weights(read_headers(plan.transformer), arch).used()
     asked = os.environ.get(DEVICE) or "cpu"
     if asked != "cpu":

@@ -13,6 +13,7 @@ st = pytest.importorskip("sentence_transformers")
 from sentence_transformers.base.modules import Transformer  # noqa: E402
 from sentence_transformers.sentence_transformer import modules as dense  # noqa: E402
 
+from isogloss.encoders.engines.probe import mean_cosine  # noqa: E402
 from isogloss.encoders.names import load_encoder  # noqa: E402
 from isogloss.errors import UnsupportedModelError  # noqa: E402
 
@@ -57,6 +58,22 @@ def test_a_shape_equals_sentence_transformers(kind, transformer, tmp_path, texts
     np.testing.assert_allclose(np.concatenate([ours.encode([text]) for text in texts]), alone, atol=1e-5)
     order = np.random.default_rng(0).permutation(len(texts) * 9) % len(texts)
     np.testing.assert_allclose(ours.encode([texts[i] for i in order]), alone[order], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_the_engines_agree_with_one_another(kind, transformer, tmp_path, texts):
+    pytest.importorskip("openvino")
+    _saved(transformer, tmp_path / "m", kind)
+    expected = load_encoder(str(tmp_path / "m"), threads=1).encode(texts)
+    for engine in ("openvino", "torch"):
+        if (engine, kind) == ("torch", "DebertaV2"):
+            with pytest.raises(UnsupportedModelError, match="the engine torch cannot run this model"):
+                load_encoder(str(tmp_path / "m"), engine=engine).encode(texts)
+            continue
+        exact, half = (load_encoder(str(tmp_path / "m"), engine=engine, precision=one) for one in ("fp32", "bf16"))
+        np.testing.assert_allclose(exact.encode(texts[::-1])[::-1], expected, atol=1e-5)
+        assert mean_cosine(half.encode(texts), expected) >= 0.9999
+        assert half.identity == exact.identity == load_encoder(str(tmp_path / "m")).identity
 
 
 @pytest.mark.parametrize("kind", ["xlnet", "deberta"])
