@@ -12,6 +12,7 @@ import pytest
 TORCH = {"torch", "transformers", "sentence_transformers", "accelerate", "torchvision", "tensorflow", "jax"}
 WORKSHOP = {"nn", "objectives", "training", "generation", "mining", "rerank", "recipes"}
 TORCH_ENGINES = {f"encoders/engines/{kind}_torch.py" for kind in ("packed", "device", "further")}
+TORCH_ENGINES.add("encoders/engines/torch_loading.py")
 """The one engine of the encoders that the workshop brings along, on a processor and on a graphics card."""
 NETWORK = {
     *("socket", "ssl", "http", "urllib", "urllib3", "ftplib", "smtplib", "xmlrpc", "asyncio"),

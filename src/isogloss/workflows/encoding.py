@@ -252,7 +252,8 @@ def _prepare(work: Path, plan: EncodingPlan, count: int, content: str) -> tuple[
     settings = {
         "model": encoder.name, "identity": encoder.identity, "similarity": encoder.similarity.value,
         "asked": asked, "engine": engine, "precision": precision,
-        "device": os.environ.get("ISOGLOSS_DEVICE", "cpu") if engine == "torch" else "cpu", "role": plan.role, "instruction": plan.instruction,
+        "device": os.environ.get("ISOGLOSS_DEVICE", "cpu") if engine == "torch" else "cpu",
+        "role": plan.role, "instruction": plan.instruction,
         "max_length": plan.max_length, "shard": "/".join(map(str, plan.shard)), "texts": count, "content": content,
         "ids": _digest_of(work / IDS), "dimensions": encoder.dimensions,
         "versions": {name: metadata.version(name) for name in sorted(needs)},

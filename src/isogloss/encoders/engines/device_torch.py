@@ -19,11 +19,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from isogloss.arrays import Dense
-from isogloss.encoders.engines.architectures import Architecture, relative_buckets
+from isogloss.encoders.engines.architectures import Architecture, Weights, relative_buckets
 from isogloss.encoders.engines.packed_torch import Linear, Offsets, PackedTorch, plain_linear
 from isogloss.encoders.engines.precision import Precision
-from isogloss.encoders.engines.weights import TensorPlace
-from isogloss.errors import UsageError
+from isogloss.encoders.engines.weights import TensorPlace, read_headers
+from isogloss.encoders.model_plan import ModelPlan
+from isogloss.errors import UnsupportedModelError, UsageError
 
 BUDGET = 32_768
 """Tokens of a batch: not tuned, as no card was at hand."""
@@ -55,6 +56,24 @@ def device_of(name: str) -> torch.device:
             "leave the device out, or install the driver and a torch with CUDA",
         )  # fmt: skip
     return torch.device(kind if kind == "cpu" else name)
+
+
+def load_on(plan: ModelPlan, precision: Precision, device: torch.device) -> DeviceTorch:
+    """Load a model onto a device.
+
+    Raises
+    ------
+    UnsupportedModelError
+        Where the model is no post-norm encoder of the plain kind.
+    """
+    arch = plan.architecture
+    if type(arch) is not Architecture or arch.rotary is not None:
+        kind = "runs from an ONNX file" if arch is None else f"is a {arch.model_type}"
+        raise UnsupportedModelError(
+            "the engine torch cannot run this model on a graphics card", f"{plan.name} {kind}",
+            "leave the device out, or use another engine",
+        )  # fmt: skip
+    return DeviceTorch(arch, Weights(read_headers(plan.transformer), arch).used(), precision, device)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,6 @@ _PLAIN: Mapping[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
 }
 _LLVMLITE = (0, 50)  # the first that the kernel was tried with: an older one may not know its instructions
-DEVICE = "ISOGLOSS_DEVICE"
-"""The variable that names a device: cpu (without it), cuda, cuda:N, or auto for a card where torch sees one."""
 POOLINGS = frozenset({"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"})
 """The modes of :func:`isogloss.encoders.pooling.pool`, all of which are known here."""
 
@@ -63,8 +61,6 @@ def load(plan: ModelPlan, precision: Precision, threads: int) -> PackedTorch:
     ------
     UnsupportedModelError
         Where the model has no tensors that we can name, or is no post-norm encoder.
-    UsageError
-        Where ``$ISOGLOSS_DEVICE`` names a graphics card that torch does not see.
     """
     arch = plan.architecture
     if arch is None or arch.rotary is not None or type(arch) is not Architecture:
@@ -72,15 +68,7 @@ def load(plan: ModelPlan, precision: Precision, threads: int) -> PackedTorch:
         raise UnsupportedModelError(
             "the engine torch cannot run this model", f"{plan.name} {kind}", "use the engine onnx or openvino"
         )
-    weights = Weights(read_headers(plan.transformer), arch).used()
-    asked = os.environ.get(DEVICE) or "cpu"
-    if asked != "cpu":
-        from isogloss.encoders.engines.device_torch import DeviceTorch, device_of
-
-        device = device_of(asked)
-        if device.type != "cpu":
-            return DeviceTorch(arch, weights, precision, device)
-    return PackedTorch(arch, weights, precision)
+    return PackedTorch(arch, Weights(read_headers(plan.transformer), arch).used(), precision)
 
 
 def activation_of(name: str) -> Callable[[Tensor], Tensor]:

@@ -105,7 +105,7 @@ ENGINES: Mapping[str, EngineKind] = {
     for kind in (
         EngineKind("onnx", _HERE + "onnx_loading", ("fp32", "int8"), ("onnxruntime",)),
         EngineKind("openvino", _HERE + "openvino", ("fp32", "bf16"), ("openvino",), "openvino"),
-        EngineKind("torch", _HERE + "packed_torch", ("fp32", "bf16"), ("torch",), "train"),
+        EngineKind("torch", _HERE + "torch_loading", ("fp32", "bf16"), ("torch",), "train"),
     )
 }
 """Engines by name; the first is the one that all others are compared with."""

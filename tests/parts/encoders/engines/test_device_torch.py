@@ -14,11 +14,11 @@ from isogloss.encoders.engines.architectures import Weights, read_architecture
 from isogloss.encoders.engines.onnx import GraphEngine
 from isogloss.encoders.engines.weights import read_headers
 from isogloss.encoders.pooling import pool
-from isogloss.errors import UsageError
+from isogloss.errors import UnsupportedModelError, UsageError
 
 torch = pytest.importorskip("torch")
 
-from isogloss.encoders.engines.device_torch import DeviceTorch, device_of, pool_group  # noqa: E402
+from isogloss.encoders.engines.device_torch import DeviceTorch, device_of, load_on, pool_group  # noqa: E402
 from isogloss.encoders.engines.packed_torch import POOLINGS, PackedTorch  # noqa: E402
 
 IDS = [
@@ -102,3 +102,14 @@ def test_without_a_card_auto_is_the_processor_and_cuda_an_error(minilm, monkeypa
         load_engine(plan, "torch", "fp32", 1)
     monkeypatch.setenv("ISOGLOSS_DEVICE", "auto")
     assert type(load_engine(plan, "torch", "fp32", 1)) is PackedTorch
+
+
+def test_a_model_runs_on_a_device_or_says_why_not(minilm) -> None:
+    from dataclasses import replace
+
+    from isogloss.encoders.model_folder import resolve
+
+    plan = resolve(minilm)
+    assert load_on(plan, "fp32", torch.device("cpu")).pooled(IDS, ["mean"], 0).shape == (len(IDS), 384)
+    with pytest.raises(UnsupportedModelError, match=r"on a graphics card\nwhy: .*ONNX file"):
+        load_on(replace(plan, architecture=None), "fp32", torch.device("cpu"))
