@@ -15,11 +15,15 @@ from isogloss.encoders.engine_encoder import EngineEncoder
 from isogloss.encoders.engines.architectures import Architecture, Weights
 from isogloss.encoders.engines.extended_graph import ChangedEngine, EngineByLength
 from isogloss.encoders.engines.onnx import GraphEngine
+from isogloss.encoders.engines.shape_graph import graph_engine
+from isogloss.encoders.engines.shapes import Shape
 from isogloss.encoders.engines.weights import read_headers
 from isogloss.encoders.model_plan import Choice
+from isogloss.encoders.shaped_transformer import RotaryEncoder, encoder_of
 from isogloss.encoders.transformer import TransformerEncoder
 from isogloss.errors import UnsupportedModelError, UsageError
 
+_KINDS = (TransformerEncoder, RotaryEncoder, EngineEncoder)  # others have no folder, or change more than positions
 Method = Literal["grouped", "recurrent", "interpolated", "ntk", "linear", "self-extend"]
 
 
@@ -53,7 +57,7 @@ class Extension:
         return hashlib.sha256(content + (b"" if self.places is None else self.places.tobytes())).hexdigest()
 
 
-class ExtendedEncoder(TransformerEncoder):
+class ExtendedEncoder(RotaryEncoder):
     """A transformer encoder with a longer window; made by :func:`extended`.
 
     A text that fits the trained positions gets exactly the vector that the plain encoder gives it at that window: only
@@ -84,7 +88,7 @@ class ExtendedEncoder(TransformerEncoder):
         if changed.places is not None:
             stored, first = weights[arch.names.position + ".weight"].read(), arch.first_position
             table = np.concatenate([stored[:first], positions.rows_at(stored[first:], changed.places)])
-        short = GraphEngine(plan.architecture, weights)
+        short = graph_engine(plan.architecture, weights)
         far = ChangedEngine(arch, weights, table=table, how=changed.how)
         return EngineByLength(arch, weights, short=short, long=far)
 
@@ -100,7 +104,7 @@ def extended(
     Parameters
     ----------
     encoder
-        A :class:`~isogloss.encoders.transformer.TransformerEncoder` of a folder.
+        A :class:`~isogloss.encoders.transformer.TransformerEncoder` of a folder, as ``load_encoder`` gives it.
     method
         For models with a table of positions (BERT, RoBERTa, MPNet, DistilBERT) ``"grouped"``, ``"recurrent"`` or
         ``"interpolated"``; for those with rotary ones (ModernBERT, Llama and its kin) ``"ntk"``, ``"linear"`` or
@@ -127,19 +131,20 @@ def extended(
         long = extended(load_encoder("minilm"), "recurrent", 2048)
         long.encode(["a text of two thousand tokens ..."])  # (1, 384)
     """
-    if type(encoder) not in (TransformerEncoder, EngineEncoder) or encoder.plan.architecture is None:
+    arch = encoder.plan.architecture if type(encoder) in _KINDS else None
+    if arch is None or isinstance(arch, Shape):
         name = getattr(encoder, "name", type(encoder).__name__)
         raise UnsupportedModelError(
-            f"the window of {name} cannot be extended", f"it is a {type(encoder).__name__}, not a transformer that is "
-            "read from its folder with a graph of ours", "save the model, or read long texts with windowed()",
+            f"the window of {name} cannot be extended", f"it is a {type(encoder).__name__}, not the folder of a BERT, "
+            "RoBERTa, MPNet, DistilBERT, ModernBERT or decoder that runs on a graph of ours",
+            "save the model, or read long texts with windowed()",
         )  # fmt: skip
     if window < 1:
         raise UsageError(f"a window of {window} tokens is not possible", "", "use 1 or more")
-    plan, arch = encoder.plan, encoder.plan.architecture
     if window <= arch.positions and isinstance(method, str):
         _check(method, arch)
-        length = Choice(window, "window given by the user", plan.max_length.said)
-        return TransformerEncoder.from_plan(replace(plan, max_length=length), threads=encoder.threads)
+        length = Choice(window, "window given by the user", encoder.plan.max_length.said)
+        return encoder_of(replace(encoder.plan, max_length=length), threads=encoder.threads, long=encoder.long)
     return ExtendedEncoder(encoder, _extension(arch, method, window, near))
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 
 from isogloss.arrays import Dense, Ragged, Similarity
 from isogloss.encoders.batching import in_order, length_batches
+from isogloss.encoders.engines.architectures import Weights
+from isogloss.encoders.engines.unseen_rows import UnseenRowsEngine
 from isogloss.encoders.engines.weights import read_headers
 from isogloss.encoders.model_folder import resolve_any, unpooled
 from isogloss.encoders.model_modules import ModuleEntry, read_chain, read_json, read_modules
 from isogloss.encoders.model_plan import Choice, DenseStep, ModelPlan, NormaliseStep
-from isogloss.encoders.shaped_transformer import encoder_of
+from isogloss.encoders.shaped_transformer import RotaryEncoder, encoder_of
 from isogloss.encoders.surface import EncoderSurface, as_texts
 from isogloss.encoders.token_settings import TokenSettings, read_settings
 from isogloss.encoders.tokenizer_file import TokenizerFile
@@ -56,7 +59,7 @@ class LateInteractionEncoder(EncoderSurface):
     similarity = Similarity.MAXSIM
 
     def __init__(self, base: TransformerEncoder, settings: TokenSettings) -> None:
-        self.base, self.settings = base, settings
+        self.base, self.settings = _blind_where_unseen(base, settings), settings
         self.plan: ModelPlan = base.plan
         self.name, self.languages, self.window = base.name, base.languages, base.window
         self.dimensions: int = base.plan.token_width
@@ -173,6 +176,23 @@ class LateInteractionEncoder(EncoderSurface):
         own.add(texts=len(full), tokens=int(full.sum()), cut=int((lost > 0).sum()), lost=int(lost.sum()), window=window)
         if report is None and own.cut:
             warnings.warn(own.sentence(), TruncationWarning, stacklevel=3)
+
+
+def _blind_where_unseen(base: TransformerEncoder, settings: TokenSettings) -> TransformerEncoder:
+    """Return the base so that mask tokens beyond every window mix nothing, where queries can have such tokens.
+
+    Mask tokens that are not attended to see the words alone; in layers with a window those far behind see none.
+    """
+    arch, expansion = base.plan.architecture, settings.expansion
+    near = min([window for window in arch.rotary.windows if window], default=0) if arch and arch.rotary else 0
+    if not near or expansion is None or expansion.attend or expansion.length - 1 <= near:
+        return base
+    if type(base) is not RotaryEncoder or arch is None:
+        return base  # one in training attends as torch does
+    changed = copy(base)
+    weights = Weights(read_headers(base.plan.transformer), arch).used()
+    vars(changed)["engine"] = UnseenRowsEngine(arch, weights)
+    return changed
 
 
 def _register(tokenizer: Any, marks: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ from isogloss.encoders.engines.graph import add_states
 from isogloss.encoders.engines.onnx import GraphEngine, open_session
 from isogloss.encoders.engines.operators import CONTRIB, FLOAT, IR_VERSION, OPSET, Graph
 from isogloss.encoders.engines.rotary import Rotary
+from isogloss.encoders.engines.rotary_engine import rotary_multiply_adds
 from isogloss.encoders.positions import SelfExtend
 
 
@@ -222,6 +223,10 @@ class EngineByLength(GraphEngine):
     def attentions(self, ids: NDArray[np.int64], lengths: NDArray[np.int64], layers: Sequence[int]) -> list[Dense]:
         """Return the attention maps of each layer asked for, as :meth:`GraphEngine.attentions`."""
         return self._by_length(ids, lengths, lambda engine, *rows: engine.attentions(*rows, layers), (2, 3))
+
+    def multiply_adds(self, texts: int, width: int) -> int:
+        """Return the multiply-adds of one run; products of far groups are not counted."""
+        return rotary_multiply_adds(self.architecture, texts, width)
 
     def _by_length(
         self, ids: NDArray[np.int64], lengths: NDArray[np.int64], run: Callable[..., list[Dense]], axes: tuple[int, ...]
