@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isogloss.arrays import Dense
-from isogloss.encoders.engines.architectures import Weights
-from isogloss.encoders.engines.onnx import GraphEngine
+from isogloss.encoders.engines.shape_graph import graph_engine
+from isogloss.encoders.engines.shapes import Shape, used_tensors
 from isogloss.encoders.engines.weights import TensorPlace, read_headers
 from isogloss.encoders.model_plan import ModelPlan
 from isogloss.errors import UnsupportedModelError
@@ -32,7 +32,7 @@ class PairEngine:
     Raises
     ------
     UnsupportedModelError
-        Where the model runs from its ONNX file.
+        Where the model runs from its ONNX file, or knows both distances and token types (an early DeBERTa-v2).
     """
 
     def __init__(self, plan: ModelPlan) -> None:
@@ -42,16 +42,21 @@ class PairEngine:
                 "use a folder with config.json and model.safetensors of a supported architecture",
             )  # fmt: skip
         shape = plan.architecture
-        weights = Weights(read_headers(plan.transformer), shape).used()
+        weights = used_tensors(read_headers(plan.transformer), shape)
         types = weights.get(f"{shape.names.token_type}.weight") if shape.names.token_type else None
         self._rows = 0
         self._folder: Any = None
+        if types is not None and types.shape[0] > 1 and isinstance(shape, Shape) and shape.relative is not None:
+            raise UnsupportedModelError(
+                f"pairs of texts cannot be read by this {shape.model_type}",
+                f"{plan.name} has token types beside distances", "use one with type_vocab_size 0, as v3 has",
+            )  # fmt: skip
         if types is not None and types.shape[0] > 1:
             self._folder = tempfile.TemporaryDirectory(prefix="isogloss-pairs-")
             name = f"{shape.names.position}.weight"
             self._rows = weights[name].shape[0]
             weights[name] = _both(weights[name].read(), types.read(), Path(self._folder.name) / "positions")
-        self.engine = GraphEngine(shape, weights)
+        self.engine = graph_engine(shape, weights)
 
     def last(self, ids: NDArray[np.int64], lengths: NDArray[np.int64], boundary: int) -> Dense:
         """Return the last states ``(n, L, d)`` of ids ``(n, L)``; tokens from ``boundary`` on are the second text's."""

@@ -14,7 +14,7 @@ from isogloss.arrays import charge
 from isogloss.encoders.batching import in_order, length_batches, padded
 from isogloss.encoders.engines.onnx import default_threads
 from isogloss.encoders.engines.weights import digest, read_headers
-from isogloss.encoders.model_folder import resolve, unpooled
+from isogloss.encoders.model_folder import resolve_any, unpooled
 from isogloss.encoders.model_modules import Chain, read_json, read_modules
 from isogloss.encoders.model_plan import ModelPlan
 from isogloss.encoders.pair_states import PairEngine
@@ -79,7 +79,7 @@ class CrossEncoder:
                 "use one whose transformer has a classification head",
             )  # fmt: skip
         path = modules[0].path if modules else ""
-        self.plan: ModelPlan = unpooled(resolve(folder, max_length=max_length, name=name, chain=Chain(path)), 1)
+        self.plan: ModelPlan = unpooled(resolve_any(folder, max_length=max_length, name=name, chain=Chain(path)), 1)
         self.name: str = self.plan.name
         self.threads: int = threads or default_threads()
         self.window: int = self.plan.max_length.value

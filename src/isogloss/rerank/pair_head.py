@@ -56,6 +56,7 @@ _DENSE: Mapping[str, tuple[tuple[str, ...], str, str]] = {
     "distilbert": (("pre_classifier",), "relu", "classifier"),
     "electra": (("classifier.dense",), "gelu", "classifier.out_proj"),
     "albert": (("albert.pooler", "pooler"), "tanh", "classifier"),
+    "deberta-v2": (("pooler.dense",), "gelu", "classifier"),
 }
 
 
@@ -77,6 +78,13 @@ def load_pair_head(plan: ModelPlan) -> PairHead:
             f"use a cross-encoder of one of these kinds: {', '.join(sorted([*_DENSE, 'modernbert']))}",
         )  # fmt: skip
     dense, activation, labels = _DENSE[plan.model_type]
+    if plan.model_type == "deberta-v2":
+        activation = str(read_json(plan.transformer / "config.json").get("pooler_hidden_act", activation))
+    if activation not in ("tanh", *ACTIVATIONS):
+        raise UnsupportedModelError(
+            f"the activation function {activation} is not supported", f"config.json of {plan.name} names it",
+            f"known: tanh, {', '.join(ACTIVATIONS)}",
+        )  # fmt: skip
     tensors = read_headers(plan.transformer)
     name = next((one for one in dense if f"{one}.weight" in tensors), dense[0])
     first, last = _layer(tensors, name), _layer(tensors, labels)

@@ -36,10 +36,21 @@ MODERN = {
 }  # fmt: skip
 
 
+FURTHER = {
+    "Electra": {"embedding_size": 8},
+    "Albert": {"embedding_size": 8},
+    "DebertaV2": {
+        "relative_attention": True, "position_biased_input": False, "pos_att_type": ["p2c", "c2p"],
+        "position_buckets": 4, "share_att_key": True, "norm_rel_ebd": "layer_norm",
+    },
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("labels", [1, 3])
-@pytest.mark.parametrize("kind", ["Bert", "Roberta", "XLMRoberta", "DistilBert", "MPNet", "ModernBert"])
+@pytest.mark.parametrize("kind", ["Bert", "Roberta", "XLMRoberta", "DistilBert", "MPNet", "ModernBert", *FURTHER])
 def test_every_shape_is_theirs(transformer, tmp_path, kind, labels):
     more = MODERN | {"classifier_pooling": "cls" if labels == 1 else "mean"} if kind == "ModernBert" else {}
+    more = FURTHER.get(kind, more)
     folder = transformer(kind, "ForSequenceClassification", num_labels=labels, **more)
     model, ours = st.CrossEncoder(str(folder), device="cpu"), CrossEncoder(folder, threads=2)
     expected = model.predict(PAIRS)
@@ -156,3 +167,10 @@ def test_mining_asks_a_cross_encoder_where_one_is_named(transformer, tmp_path):
     outcomes = leads(middle)
     assert all(rejected == (lead < middle) for lead, rejected in outcomes)
     assert {rejected for _, rejected in outcomes} == {True, False}, outcomes
+
+
+def test_distances_beside_token_types_are_refused(transformer):
+    more = FURTHER["DebertaV2"] | {"type_vocab_size": 2}
+    folder = transformer("DebertaV2", "ForSequenceClassification", num_labels=1, **more)
+    with pytest.raises(UnsupportedModelError, match="pairs of texts cannot be read by this deberta-v2"):
+        CrossEncoder(folder, threads=1).predict(PAIRS[:2])
