@@ -46,6 +46,22 @@ class FastTextModel:
     buckets: int
 
 
+@dataclass(frozen=True)
+class PrunedFastText(FastTextModel):
+    """A quantised model of which only some n-grams kept a row (``fasttext quantize -cutoff``).
+
+    Attributes
+    ----------
+    kept
+        ``(P,)`` int64: the numbers, below ``buckets``, of the n-grams that kept one, ascending.
+    places
+        ``(P,)`` int32: which of the ``P`` rows behind those of the words each of them has.
+    """
+
+    kept: NDArray[np.int64]
+    places: NDArray[np.int32]
+
+
 class _Cursor:
     """Where the reading of a file stands; what goes beyond its end is an error that names the place."""
 
@@ -82,7 +98,7 @@ def read_fasttext(path: Path) -> FastTextModel:
     ModelError
         Where the file is not whole, or sizes contradict each other; the message names the byte.
     UnsupportedModelError
-        Where the file was written by a version of fastText that is not known, or a quantised model was pruned.
+        Where the file was written by a version of fastText that is not known.
     """
     cursor = _Cursor(path)
     if cursor.take(4, "the first number") != FASTTEXT_MAGIC:
@@ -95,21 +111,31 @@ def read_fasttext(path: Path) -> FastTextModel:
     if version == 11 and kind == _SUPERVISED:
         longest = 0  # that version's classifiers used no letters, whatever they say
     words, counts, pruned = _dictionary(cursor)
-    if pruned >= 0:
-        raise UnsupportedModelError(
-            f"{path} cannot be read",
-            f"its dictionary was pruned to {pruned:,} n-grams",
-            "give the model before pruning",
-        )
     rows = _quantised(cursor) if cursor.number("?", "the kind of rows") else _plain(cursor)
-    if rows.shape != (len(words) + buckets, dimensions):
-        why = f"{rows.shape} numbers for {len(words):,} words, {buckets:,} buckets and {dimensions} components"
+    letters = buckets if pruned is None else len(pruned)
+    if rows.shape != (len(words) + letters, dimensions):
+        why = f"{rows.shape} numbers for {len(words):,} words, {letters:,} n-grams and {dimensions} components"
         raise ModelError(f"{path} contradicts itself", why, "get the file again")
-    return FastTextModel(words, counts, rows, shortest, longest if buckets else 0, buckets)
+    whole = FastTextModel(words, counts, rows, shortest, longest if letters else 0, buckets)
+    return whole if pruned is None or not letters else _pruned(path, whole, pruned)
 
 
-def _dictionary(cursor: _Cursor) -> tuple[list[bytes], NDArray[np.int64], int]:
-    """Return words, counts, and the number of n-grams that pruning has left (-1: not pruned)."""
+def _pruned(path: Path, model: FastTextModel, pairs: NDArray[np.int32]) -> PrunedFastText:
+    """Join a model with the pairs ``(P, 2)`` of an n-gram's number and its row, in any order."""
+    kept, places = pairs.T
+    if kept.min() < 0 or kept.max() >= model.buckets or not np.array_equal(np.sort(places), np.arange(len(places))):
+        why = f"its {len(pairs):,} n-grams do not number {model.buckets:,} buckets and as many rows as they are"
+        raise ModelError(f"{path} contradicts itself", why, "get the file again")
+    order = np.argsort(kept, kind="stable")
+    numbers = kept[order].astype(np.int64)
+    if (np.diff(numbers) == 0).any():
+        raise ModelError(f"{path} contradicts itself", "an n-gram has two rows", "get the file again")
+    fields = (model.words, model.counts, model.rows, model.shortest, model.longest, model.buckets)
+    return PrunedFastText(*fields, numbers, places[order].astype(np.int32))
+
+
+def _dictionary(cursor: _Cursor) -> tuple[list[bytes], NDArray[np.int64], NDArray[np.int32] | None]:
+    """Return words, counts, and number and row of each n-gram that pruning has left, ``(P, 2)``; None: not pruned."""
     size, word_count, _, _, pruned = _SIZES.unpack(cursor.take(_SIZES.size, "the dictionary"))
     raw = memoryview(cursor.raw)  # type: ignore[arg-type]
     words: list[bytes] = []
@@ -132,9 +158,8 @@ def _dictionary(cursor: _Cursor) -> tuple[list[bytes], NDArray[np.int64], int]:
     if len(words) != word_count:
         why = f"{len(words):,} words in a dictionary that says {word_count:,}"
         raise ModelError(f"{cursor.path} contradicts itself", why, "get the file again")
-    if pruned > 0:
-        cursor.take(8 * pruned, "the pruned n-grams")
-    return words, np.array(counts, np.int64), int(pruned)
+    pairs = cursor.array(np.dtype("<i4"), (pruned, 2), "the pruned n-grams") if pruned >= 0 else None
+    return words, np.array(counts, np.int64), pairs
 
 
 def _plain(cursor: _Cursor) -> Dense:

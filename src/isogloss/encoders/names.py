@@ -68,15 +68,15 @@ def load_encoder(
 
         return cast(Encoder, bundled_static())
     if is_word_file(name):
+        from isogloss.encoders.pruned_words import open_words
         from isogloss.encoders.word_conversion import converted
-        from isogloss.encoders.word_vector_encoder import WordVectorEncoder
 
-        return cast(Encoder, WordVectorEncoder.load(converted(name)))
+        return cast(Encoder, open_words(converted(name)))
     folder = find_model(name)
     if is_word_folder(folder):
-        from isogloss.encoders.word_vector_encoder import WordVectorEncoder
+        from isogloss.encoders.pruned_words import open_words
 
-        return cast(Encoder, WordVectorEncoder.load(folder))
+        return cast(Encoder, open_words(folder))
     kind = kind_of(folder)
     asked = any((engine, precision, *map(os.environ.get, ENGINE_VARIABLES)))
     if asked and kind in ("sparse", "tokens", "router"):

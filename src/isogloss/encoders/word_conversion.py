@@ -19,7 +19,8 @@ import numpy as np
 from isogloss.arrays import Dense
 from isogloss.compiled import cache_folder
 from isogloss.encoders.array_file import ArrayFile
-from isogloss.encoders.fasttext_file import FastTextModel, read_fasttext
+from isogloss.encoders.fasttext_file import FastTextModel, PrunedFastText, read_fasttext
+from isogloss.encoders.pruned_words import rows_of_letters, write_pruned
 from isogloss.encoders.static import read_arrays
 from isogloss.encoders.unknown_words import LONGEST, SHORTEST
 from isogloss.encoders.word_files import BATCH, WordBatch, format_of, read_binary, read_text
@@ -101,6 +102,8 @@ def convert(
         batches = _of_fasttext(model) if model else read_text(path) if kind == "text" else read_binary(path)
         settings = _write(partial / ARRAYS, batches, model, neighbours, (path, repeated), progress or Silent())
         settings |= {"name": _plain_name(path), "source": kind, "encoder": encoder or {}}
+        if isinstance(model, PrunedFastText):
+            settings |= write_pruned(partial, model, str(settings["digest"]))
         (partial / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
         partial.replace(folder)
     finally:
@@ -192,9 +195,10 @@ def _of_fasttext(model: FastTextModel) -> Iterator[WordBatch]:
         if model.longest:
             letters = ["" if word == _END_OF_SENTENCE else word.decode("utf-8", "replace") for word in words]
             found = letter_hashes(letters, model.shortest, model.longest)
-            lengths = np.diff(found.offsets)
+            rows, offsets = rows_of_letters(model, found)
+            lengths = np.diff(offsets)
             lengths[[word == _END_OF_SENTENCE for word in words]] = 0
-            grams = mean_rows(model.rows[size:], found.hashes % np.uint32(model.buckets), found.offsets)
+            grams = mean_rows(model.rows[size:], rows, offsets)
             whole = own + grams * lengths[:, None].astype(np.float32)
             own = np.asarray(whole / (1 + lengths[:, None]), np.float32)
         yield WordBatch(words, own)

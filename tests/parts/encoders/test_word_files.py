@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from isogloss.encoders.fasttext_file import read_fasttext
 from isogloss.encoders.names import load_encoder
+from isogloss.encoders.pruned_words import open_words
 from isogloss.encoders.word_conversion import convert
 from isogloss.encoders.word_files import format_of
 from isogloss.encoders.word_store import WordStore
@@ -117,11 +118,12 @@ def test_the_end_of_sentence_has_no_letters(tmp_path):
     assert store.vector("a").tolist() != [2.0, 3.0]
 
 
-def fasttext_bytes(words, rows, *, buckets, pruned=-1, quantised=b"", version=12):
+def fasttext_bytes(words, rows, *, buckets, pruned=None, quantised=b"", version=12):
     args = (rows.shape[1], 5, 5, 1, 5, 1, 1, 2, buckets, 2, 3, 100)
     dictionary = b"".join(word.encode() + b"\0" + struct.pack("<qb", 3, 0) for word in words)
     head = struct.pack("<2i", 793712314, version) + struct.pack("<12id", *args, 1e-4)
-    sizes = struct.pack("<iiiqq", len(words), len(words), 0, 30, pruned)
+    sizes = struct.pack("<iiiqq", len(words), len(words), 0, 30, -1 if pruned is None else len(pruned))
+    dictionary += b"".join(struct.pack("<2i", *pair) for pair in pruned or ())
     plain = struct.pack("<2q", *rows.shape) + rows.astype("<f4").tobytes()
     return head + sizes + dictionary + bytes([bool(quantised)]) + (quantised or plain)
 
@@ -176,11 +178,85 @@ def test_a_broken_file_is_refused_with_its_place(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("change", [{"pruned": 5}, {"version": 13}])
-def test_what_is_not_supported_is_said(tmp_path, change):
-    (tmp_path / "a.bin").write_bytes(fasttext_bytes(["a"], np.zeros((3, 2), np.float32), buckets=2, **change))
-    with pytest.raises(UnsupportedModelError, match=r"pruned|13"):
+def test_what_is_not_supported_is_said(tmp_path):
+    (tmp_path / "a.bin").write_bytes(fasttext_bytes(["a"], np.zeros((3, 2), np.float32), buckets=2, version=13))
+    with pytest.raises(UnsupportedModelError, match="13"):
         convert(tmp_path / "a.bin", tmp_path / "store")
+
+
+def grams_by_hand(word, shortest, longest, buckets):
+    """fastText's n-grams of ``<word>`` as bucket numbers, letter by letter."""
+    letters, found = f"<{word}>", []
+    for start in range(len(letters)):
+        for stop in range(start + shortest, min(start + longest, len(letters)) + 1):
+            value = 2166136261
+            for byte in letters[start:stop].encode():
+                signed = byte - 256 if byte > 127 else byte
+                value = ((value ^ (signed & 0xFFFFFFFF)) * 16777619) & 0xFFFFFFFF
+            found.append(value % buckets)
+    return found
+
+
+def pruned_file(path, *, buckets=40, seed=0):
+    """A pruned model: half of the n-grams have rows, in mixed order; returns its words, rows and pairs."""
+    draw = np.random.default_rng(seed)
+    words, kept = ["cat", "naïve", "猫猫", "</s>"], draw.permutation(buckets)[: buckets // 2]
+    pairs = list(zip(kept.tolist(), draw.permutation(len(kept)).tolist(), strict=True))
+    rows = draw.standard_normal((len(words) + len(kept), 4)).astype(np.float32)
+    path.write_bytes(fasttext_bytes(words, rows, buckets=buckets, pruned=pairs))
+    return words, rows, dict(pairs)
+
+
+def by_hand(word, words, rows, pairs, *, buckets=40):
+    """The mean of a word's own row and of the rows that its n-grams have kept; zeros where there is none."""
+    of_grams = [] if word == "</s>" else [pairs[one] for one in grams_by_hand(word, 2, 3, buckets) if one in pairs]
+    own = [rows[words.index(word)]] if word in words else []
+    taken = own + [rows[len(words) + one] for one in of_grams]
+    return np.mean(taken, axis=0) if taken else np.zeros(rows.shape[1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pruned_model_forgets_the_ngrams_that_it_lost(tmp_path, seed):
+    words, rows, pairs = pruned_file(tmp_path / "a.ftz", seed=seed)
+    store = open_words(convert(tmp_path / "a.ftz", tmp_path / "store")).store
+    asked = [*words, "cats", "naïv", "猫", "z", "doggies"]
+    expected = np.stack([by_hand(word, words, rows, pairs) for word in asked])
+    np.testing.assert_allclose(store.vectors(asked, unknown="letters"), expected, atol=1e-6)
+    every = {one: 0 for one in range(40)}  # who counted those that are gone would divide by too many
+    assert any(
+        by_hand(word, words, rows, every).tolist() != by_hand(word, words, rows, pairs).tolist() for word in asked
+    )
+
+
+def test_a_pruned_model_is_an_encoder_of_its_own_identity(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    words, rows, pairs = pruned_file(tmp_path / "a.ftz")
+    encoder = load_encoder(str(tmp_path / "a.ftz"))
+    assert (encoder.unknown, encoder.dimensions) == ("letters", 4)
+    meant = np.mean([by_hand(word, words, rows, pairs) for word in ("cat", "dog")], axis=0)
+    np.testing.assert_allclose(encoder.encode(["cat dog"])[0], meant / np.linalg.norm(meant), atol=1e-6)
+    folder = convert(tmp_path / "a.ftz", tmp_path / "store", encoder={"unknown": "skip", "sif": 1e-3})
+    other = load_encoder(str(folder))
+    assert (other.unknown, other.weights is None) == ("skip", False)
+    swapped = {b: pairs[a] for a, b in zip(pairs, list(pairs)[1:] + list(pairs)[:1], strict=True)}
+    (tmp_path / "b.ftz").write_bytes(fasttext_bytes(words, rows, buckets=40, pruned=list(swapped.items())))
+    assert load_encoder(str(tmp_path / "b.ftz")).identity != encoder.identity
+    with pytest.raises(ModelError, match="pruned-1"):
+        WordStore.load(folder)
+
+
+def test_a_model_pruned_to_its_words_has_no_letters(tmp_path):
+    (tmp_path / "a.ftz").write_bytes(fasttext_bytes(["a", "b"], ROWS[:2], buckets=9, pruned=[]))
+    store = opened(tmp_path / "a.ftz", tmp_path / "store")
+    np.testing.assert_array_equal(store.vectors(["a", "b"]), ROWS[:2])
+    assert not store.has_letters
+
+
+@pytest.mark.parametrize("pairs", [[(0, 0), (9, 1)], [(0, 0), (1, 2)], [(3, 0), (3, 1)], [(-1, 0), (1, 1)]])
+def test_a_pruned_model_that_contradicts_itself_is_refused(tmp_path, pairs):
+    (tmp_path / "a.ftz").write_bytes(fasttext_bytes(["a"], ROWS[:3], buckets=9, pruned=pairs))
+    with pytest.raises(ModelError, match="contradicts itself"):
+        convert(tmp_path / "a.ftz", tmp_path / "store")
 
 
 def test_the_first_of_a_repeated_word_may_count(tmp_path):
