@@ -150,7 +150,7 @@ class HypotheticalDocumentEncoder(EncoderSurface):
         cuts of what was written for them.
         """
         texts = as_texts(inputs)
-        own = self.encoder.encode(texts, role=role, instruction=instruction, report=report)
+        own: Vectors = self.encoder.encode(texts, role=role, instruction=instruction, report=report)
         if isinstance(own, (CSR, Ragged)):
             raise UsageError(
                 "the mean of vectors needs dense ones", f"{self.encoder.name} gives {type(own).__name__}",
