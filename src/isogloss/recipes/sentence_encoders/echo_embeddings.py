@@ -31,14 +31,15 @@ CARD = Card(
     fidelity="transposed",
     needs={"base": "tiny-lm", "text": "snli", "sts": "sts-b"},
     margin=0.005,
-    minutes=3,
+    minutes=4,
     deviations=(
-        "a model of two layers that learned on for 150 steps, on sentences of which half stand twice",
+        "a model of two layers that learned on for 400 steps, on sentences of which half stand twice",
         "the sentence twice without words around it: the model follows no instructions",
         "without training for vectors; STS-B instead of a suite of tasks",
     ),
 )
-_STEPS, _SENTENCES = 150, 2400
+_STEPS, _RATE, _SENTENCES = 400, 4e-3, 2400
+# after 150 steps at 1e-3 a second copy was as unexpected as a first one: the model did not copy
 
 
 def make(model: Any, *, prompt: Prompt = TWICE, pooling: Pooling = "mean") -> PromptedEncoder:
@@ -65,7 +66,7 @@ def check(lab: Lab) -> Evidence:
         base = lab.model("base", run)
         texts = lab.texts("text", _SENTENCES, run)
         rows = shown(base, TWICE, texts[::2]) + shown(base, PLAIN, texts[1::2])
-        return continued(base, rows, steps=_STEPS, seed=run.seed)
+        return continued(base, rows, steps=_STEPS, learning_rate=_RATE, seed=run.seed)
 
     def echo(run: Run) -> Any:
         return make(copying(run))
