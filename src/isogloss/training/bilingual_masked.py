@@ -50,7 +50,7 @@ class Languages:
     >>> english, german = ["A hen and a den.", "The hen."] * 30, ["Eine Henne.", "Das Huhn."] * 30
     >>> two = Languages.of([english, german], pieces=60, known=2)
     >>> two.known[1]
-    ('das', 'eine')
+    ('eine', 'henne')
     """
 
     texts: tuple[list[str], ...]
