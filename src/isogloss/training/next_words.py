@@ -48,6 +48,9 @@ class WordChoice:
         Most tokens of a text.
     scale
         Weights are ``log(1 + relu(logit))`` times this, rounded; 0: neither scaled nor rounded.
+    centred
+        Take the mean logit of all tokens off first: probabilities tell logits up to a constant alone, and those of a
+        model that was trained for a short time may all be below 0.
     """
 
     own: bool = True
@@ -56,6 +59,7 @@ class WordChoice:
     language: str | None = "en"
     top: int = 128
     scale: float = 100.0
+    centred: bool = False
 
     def __post_init__(self) -> None:
         if self.pieces not in ("all", "first") or self.top < 1 or self.scale < 0:
@@ -185,7 +189,7 @@ class NextWordEncoder(PromptedTexts):
                 mean.add(one, reading)
             assert one.passed.logits is not None
             for row, logits in zip(one.rows, one.passed.logits.numpy(), strict=True):
-                sums[row] += logits[allowed[row]] / prompts
+                sums[row] += (logits[allowed[row]] - (logits.mean() if self.choice.centred else 0)) / prompts
         chosen = self.choice
         found = [
             saturated(total, np.arange(len(total)), top=chosen.top, scale=chosen.scale) for total in sums

@@ -69,7 +69,8 @@ def _sparse(folder: Path) -> Made:
     from isogloss.training.next_words import NextWordEncoder, WordChoice
 
     ask = Prompt.of("{text} In one word: ")
-    choices: list[dict[str, Any]] = [{"own": False}, {"pieces": "first"}, {"language": None}, {"top": 3}, {"scale": 10}]
+    choices: list[dict[str, Any]] = [{"own": False}, {"pieces": "first"}, {"language": None}, {"top": 3}, {"scale": 10},
+                                       {"centred": True}]  # fmt: skip
     others = [NextWordEncoder(_lab(), ask, choice=WordChoice(**one)) for one in choices]
     asked = NextWordEncoder(_lab(), Prompt.of("{text} means "))
     return Made(NextWordEncoder(_lab(), ask), NextWordEncoder(_lab(), ask), (*others, asked))

@@ -58,6 +58,14 @@ def test_choices(model):
     assert len(anything._own("the of")) == 2
 
 
+def test_centred_logits_are_those_beyond_the_mean_of_all_tokens(model):
+    found = rows(NextWordEncoder(model, ASK, choice=WordChoice(centred=True, scale=0)).encode("red dogs run"))[0]
+    beyond = logits(model, "red dogs run")
+    beyond = beyond - beyond.mean()
+    own = [model.tokenizer.token_to_id(word) for word in ("red", "dogs", "run")]
+    assert found == pytest.approx({n: float(np.log1p(beyond[n])) for n in own if beyond[n] > 0}, rel=1e-3)
+
+
 def test_both_from_one_pass_are_those_of_each(model):
     encoder = NextWordEncoder(model, ASK)
     report = EncodeReport()
