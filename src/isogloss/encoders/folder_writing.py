@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from isogloss.encoders.extended import ExtendedEncoder
 from isogloss.encoders.learned_sparse import LearnedSparseEncoder, WeightedTokensEncoder
 from isogloss.encoders.model_modules import read_json
 from isogloss.encoders.model_plan import DenseStep, LayerMean, LayerNormStep, ModelPlan, Step
@@ -253,6 +254,13 @@ def _nothing(place: Path) -> None:
 def _transformer_writer(
     encoder: TransformerEncoder, tokenizer: str | None = None, more: Mapping[str, Any] | None = None
 ) -> Callable[[Path], None]:
+    if isinstance(encoder, ExtendedEncoder):
+        raise UnsupportedModelError(
+            "an encoder with a longer window has no form as a sentence-transformers folder",
+            f"texts up to {encoder.extension.trained} tokens are read with other positions than longer ones",
+            "save the encoder that was extended, and extend it where it is loaded",
+        )
+
     def write(place: Path) -> None:
         copy_transformer(encoder.plan, place, tokenizer or encoder.tokenizer.tokenizer.to_str())
         lengths = {"max_seq_length": encoder.window, "do_lower_case": encoder.plan.lower_case.value}

@@ -15,6 +15,7 @@ from isogloss.encoders.engines.architectures import Weights, read_architecture
 from isogloss.encoders.engines.extended_graph import ChangedEngine
 from isogloss.encoders.engines.weights import read_headers
 from isogloss.encoders.extended import extended
+from isogloss.encoders.folder_writing import save_folder
 from isogloss.encoders.lexical import WordEncoder
 from isogloss.encoders.positions import rows_at, trained_places
 from isogloss.encoders.transformer import TransformerEncoder
@@ -127,6 +128,14 @@ def test_a_window_that_fits_needs_no_extension_and_identities_tell_everything_ap
     engine = EngineEncoder.of(base, "onnx", "fp32")
     assert extended(engine, "grouped", 600).identity == made[0].identity
     assert made[0].plan.max_length.source == "positions: grouped"
+
+
+def test_it_is_not_saved_as_something_else(base, tmp_path) -> None:
+    with pytest.raises(UnsupportedModelError, match="512 tokens"):
+        save_folder(extended(base, "recurrent", 700), tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
+    save_folder(extended(base, "recurrent", 400), tmp_path / "plain")
+    assert TransformerEncoder(tmp_path / "plain").window == 400
 
 
 def test_what_cannot_be_extended_is_refused(base) -> None:
