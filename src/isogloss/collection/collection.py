@@ -311,10 +311,13 @@ class Collection:
             Where a model is not the one that built the index.
         """
         from isogloss.collection.calibration import for_search
+        from isogloss.collection.plan import answering_weights
         from isogloss.collection.searching import Request, search
 
         snapshot = self._store.snapshot
         parts, notes = self._answering(snapshot, encoders)
+        if not encoders and weights is None and fusion == "weighted":
+            weights = answering_weights(snapshot.settings) or None
         identities = {part.encoder.name: part.identity for part in parts}
         usual = fusion == "weighted" and not weights
         meaning, p_by, more = for_search(self._store.path, identities, self.__len__, min_p, usual)

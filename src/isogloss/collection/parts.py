@@ -9,6 +9,7 @@ import numpy as np
 
 from isogloss.arrays import Similarity
 from isogloss.collection.encoders import load_checked
+from isogloss.collection.plan import planned_records
 from isogloss.collection.searching import Part
 from isogloss.errors import UsageError
 
@@ -42,7 +43,8 @@ def open_index(snapshot: Snapshot, record: StoredEncoder) -> Index:
 def default_records(snapshot: Snapshot, records: Sequence[StoredEncoder]) -> tuple[list[StoredEncoder], list[str]]:
     """Choose who answers by default: words, and the best dense encoder that has seen every chunk it should.
 
-    An encoder that is still catching up would favour the chunks it has seen, so it waits.
+    An encoder that is still catching up would favour the chunks it has seen, so it waits. Where the index was given a
+    plan (``isogloss adapt --use``), those that it names answer.
     """
     if not records:
         raise UsageError("the index has no encoder", "its creation was interrupted", "run: isogloss add DIR")
@@ -58,6 +60,9 @@ def default_records(snapshot: Snapshot, records: Sequence[StoredEncoder]) -> tup
             )
         else:
             ready.append(record)
+    planned = planned_records(snapshot, ready)
+    if planned:
+        return planned, notes
     words = [record for record in ready if record.kind == "words"]
     dense = [record for record in ready if record.kind == "dense"]
     slow = [record for record in dense if record.spec.get("speed") == "slow"]

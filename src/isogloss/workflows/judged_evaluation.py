@@ -104,6 +104,7 @@ def opened(request: Request) -> Iterator[Source]:
 def hybrid_of(snapshot: Snapshot | None) -> FusionPlan | None:
     """Return the fusion that ``isogloss search`` uses on this index; None for the default one."""
     from isogloss.collection.parts import default_records
+    from isogloss.collection.plan import answering_weights
     from isogloss.collection.searching import FAST_WEIGHT
 
     if snapshot is None:
@@ -112,7 +113,9 @@ def hybrid_of(snapshot: Snapshot | None) -> FusionPlan | None:
     if len(chosen) < 2:
         return None
     fast = [record.kind == "dense" and record.spec.get("speed") != "slow" for record in chosen]
-    weights = tuple(FAST_WEIGHT if one else 1.0 for one in fast)
+    own = answering_weights(snapshot.settings)
+    usual = [FAST_WEIGHT if one else 1.0 for one in fast]
+    weights = tuple(own.get(record.name, usual[i]) for i, record in enumerate(chosen))
     return FusionPlan("weighted", tuple(EncoderPlan(record.name) for record in chosen), weights, name="hybrid")
 
 

@@ -157,7 +157,7 @@ def learn_static(
         began = time.perf_counter()
         table = _LEARNERS[plan.method](corpus, plan, _dimensions(plan, corpus, report), shown)
         report.epochs, report.neighbours = table.epochs, _neighbours(table)
-        encoder = _encoder(table, place.name)
+        encoder = encoder_of(table, place.name)
         if export:
             table.save_text(export)
     report.vocabulary, report.dimensions = len(encoder.pieces), encoder.dimensions
@@ -247,7 +247,8 @@ def _distilled(source: str, plan: Plan, report: LearnReport, progress: Progress)
 # -- the model ---------------------------------------------------------------------------------------------------------
 
 
-def _encoder(table: WordVectors, name: str) -> StaticEncoder:
+def encoder_of(table: WordVectors, name: str) -> StaticEncoder:
+    """Return a static model of word vectors: centred, frequent words weighted down."""
     share, weights = table.counts / table.counts.sum(), weights_of(table.counts)
     mean = ((weights * share) @ table.vectors / (weights @ share)).astype(np.float32)
     rows = np.asarray((table.vectors - mean) * weights[:, None], np.float32)

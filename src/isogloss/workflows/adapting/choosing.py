@@ -1,0 +1,145 @@
+"""The way from the base to the one candidate that is proved, by the questions that choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from isogloss.workflows.adapting.fusing import smallest, try_words, words_can_be_trusted
+from isogloss.workflows.adapting.halving import LEAST, halve
+from isogloss.workflows.adapting.portfolio import ROWS, Row, usable
+from isogloss.workflows.adapting.workbench import Candidate, Workbench, kinds_of
+
+if TYPE_CHECKING:
+    from isogloss.workflows.adapting.courses import Course
+
+SHARES = (1.0, 0.75, 0.5, 0.25)
+"""Shares of the trained weights that a merge with the base is tried with."""
+FORGOTTEN = 0.01
+"""Loss on the general probe set above which a mixture with more of the base is taken."""
+SURER = 1.0
+"""Standard errors by which a further step must be better: else the simpler candidate stays."""
+
+
+@dataclass(slots=True)
+class Choice:
+    """What was tried, and what is to be proved.
+
+    Attributes
+    ----------
+    best
+        The candidate; the base itself where nothing was better.
+    tried
+        Every candidate in its order, as plain data for tables.
+    left_out
+        Rows of the portfolio that were not tried, and why.
+    """
+
+    best: Candidate
+    tried: list[dict[str, Any]] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def tell(self, bench: Workbench, found: Sequence[Candidate]) -> None:
+        """Note what candidates reached."""
+        for one in found:
+            gap = bench.gain(one, bench.base)
+            self.tried.append({
+                "name": one.name, "family": one.family, "score": one.value, "gain": gap.value, "error": gap.error,
+                "seconds": round(one.seconds, 1), "facts": one.facts,
+                "kinds": kinds_of(bench.room, one.marks, bench.base.marks),
+            })  # fmt: skip
+
+
+def choose(bench: Workbench) -> Choice:
+    """Try the portfolio, then merge, map and fuse the best of it."""
+    choice = Choice(bench.base)
+    rows, choice.left_out = usable(ROWS, bench.order.families, bench.is_static)
+    fitted: list[Candidate] = []
+    for row in rows:
+        if row.fit is not None:
+            found = row.fit(bench)
+            choice.tell(bench, found)
+            fitted += found
+    trained = _train(bench, [row for row in rows if row.course], choice)
+    maps = not bench.order.families or "maps" in bench.order.families
+    choice.best = _better(bench, bench.base, [*fitted, *trained])
+    if maps and choice.best.family not in ("maps", "learned") and choice.best is not bench.base:
+        from isogloss.workflows.adapting.linear_maps import MAPS
+
+        further = [bench.mapped(choice.best, name) for name in MAPS]
+        choice.tell(bench, further)
+        choice.best = _better(bench, choice.best, further)
+    if not bench.order.families or "words" in bench.order.families:
+        _fuse(bench, choice)
+    return choice
+
+
+def _train(bench: Workbench, rows: Sequence[Row], choice: Choice) -> list[Candidate]:
+    """Begin the courses, halve them, and merge the best with the base; nothing where the time is too short."""
+    merges = len(SHARES) if bench.order.merge else 0
+    reading = bench.reading_seconds()
+    seconds = bench.clock.left() - (merges + 1) * reading
+    if rows and seconds < len(rows) * (LEAST + reading):
+        fitting = int(seconds // (LEAST + reading))
+        for row in rows[max(0, fitting) :]:
+            choice.left_out[row.name] = "the budget is too short for it"
+        rows = rows[: max(0, fitting)]
+    if not rows:
+        return []
+    from isogloss.training.hardware import use_threads
+    from isogloss.workflows.adapting import courses as makers
+
+    use_threads(bench.threads)
+    courses: list[Course] = []
+    for row in rows:
+        if bench.clock.left() < (merges + 2) * reading + LEAST:
+            choice.left_out[row.name] = "the budget is too short for it"
+            continue
+        begun: Course | None = getattr(makers, row.course)(bench)
+        courses += [begun] if begun is not None else []
+    told = halve(bench, courses, bench.clock.left() - (merges + 1) * reading)
+    choice.tell(bench, told)
+    done = [course for course in courses if course.best is not None]
+    if not done:
+        return []
+    best = max(done, key=lambda course: course.best.value if course.best else 0.0)
+    assert best.best is not None
+    if not bench.order.merge:
+        return [best.best]
+    mixed = makers.merged(bench, best, SHARES)
+    choice.tell(bench, mixed)
+    return _remembering(bench, mixed) or [best.best]
+
+
+def _remembering(bench: Workbench, mixed: list[Candidate]) -> list[Candidate]:
+    """Return the mixtures that forget no more than is allowed; the one with the most of the base where all do."""
+    from isogloss.encoders.names import load_encoder
+    from isogloss.workflows.training.judging import general_exam
+
+    base = general_exam().sample(load_encoder(bench.order.base, threads=bench.threads), bench.progress).value()
+    kept = [one for one in mixed if one.facts["general"] >= base - FORGOTTEN]
+    if mixed and not kept:
+        bench.notes.append("every mixture forgets more than is allowed: the one with the most of the base is taken")
+    return kept or mixed[-1:]
+
+
+def _better(bench: Workbench, now: Candidate, found: Sequence[Candidate]) -> Candidate:
+    """Return the best of some candidates where it is surely enough better than what there is, else that."""
+    if not found:
+        return now
+    best = max(found, key=lambda one: one.value)
+    gap = bench.gain(best, now)
+    return best if gap.value > SURER * gap.error else now
+
+
+def _fuse(bench: Workbench, choice: Choice) -> None:
+    """Let the words in where the questions can decide it."""
+    found = try_words(bench, choice.best)
+    choice.tell(bench, found)
+    best = smallest(bench, found)
+    trusted, why = words_can_be_trusted(bench, best, choice.best)
+    if trusted:
+        choice.best = best
+    else:
+        choice.left_out["words"] = why
