@@ -127,3 +127,15 @@ def test_ctrl_c_ends_every_process_and_says_how_to_go_on(place, interrupted) -> 
     assert "work so far kept" in said
     assert "Traceback" not in said
     assert (place / "out.partial" / "vectors.npy").is_file()
+
+
+def test_long_texts_are_cut_and_said_or_read_in_windows(run, place, minilm) -> None:
+    (place / "texts.txt").write_text("a roof of gold\n" + "heat and snow " * 20)
+    options = ("texts.txt", "--lines", "--with", str(minilm), "--max-length", "16", "--threads", "1")
+    cut, whole = run("encode", *options, "--out", "cut"), run("encode", *options, "--out", "whole", "--long", "windows")
+    assert (cut.code, whole.code) == (0, 0)
+    assert "1 of 2 texts (50.0%) cut at 16 tokens" in cut.err
+    assert "cut" not in whole.err
+    first, second = (np.load(place / name / "vectors.npy", allow_pickle=False) for name in ("cut", "whole"))
+    np.testing.assert_allclose(first[0], second[0], atol=1e-6)
+    assert np.abs(first[1] - second[1]).max() > 1e-3

@@ -18,6 +18,7 @@ from isogloss.compiled import numba_available
 from isogloss.encoders.engines.precision import Precision
 from isogloss.encoders.names import load_encoder
 from isogloss.encoders.text_spool import blocks, open_spool
+from isogloss.encoders.windows import windowed
 from isogloss.errors import IncompatibleError, IsoglossError, NonFiniteError
 from isogloss.protocols import EncodeReport, Role
 
@@ -42,6 +43,8 @@ class Order:
         Longest input in tokens; ``None`` for the model's own.
     role, instruction
         As for ``encode``.
+    windows
+        Whether long texts are read in windows; else the model cuts them.
     """
 
     folder: str
@@ -52,6 +55,7 @@ class Order:
     max_length: int | None = None
     role: Role | None = None
     instruction: str | None = None
+    windows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,12 @@ def open_vectors(folder: Path, *, write: bool = False) -> NDArray[np.float32]:
 
 
 def open_encoder(order: Order) -> Any:
-    """Load the model of an order on its settled engine, without a trial."""
+    """Load the model of an order on its settled engine, without a trial, and read long texts as it says."""
+    encoder = _settled(order)
+    return windowed(encoder) if order.windows else encoder
+
+
+def _settled(order: Order) -> Any:
     encoder: Any = load_encoder(
         order.model, threads=order.threads, max_length=order.max_length, engine="onnx", precision="fp32"
     )

@@ -20,6 +20,7 @@ from isogloss.encoders.names import load_encoder
 from isogloss.encoders.shared_block import VECTORS, Finished, Order, digest, make_vectors, open_vectors
 from isogloss.encoders.sharing import shared_blocks
 from isogloss.encoders.text_spool import ENDS, TEXTS, WINDOW, blocks, open_spool, write_spool
+from isogloss.encoders.windows import windowed
 from isogloss.errors import CorpusError, IncompatibleError, IndexBusyError, UsageError
 from isogloss.index.store.lock import LOCK_NAME, WriterLock
 from isogloss.protocols import EncodeReport, Progress, Record, Role, Silent, Skip
@@ -51,6 +52,8 @@ class EncodingPlan:
         As for ``load_encoder``.
     shard
         ``(i, n)``: of every ``n`` windows of 8,192 texts, encode the ``i``-th, from 1 on; for several machines.
+    windows
+        Whether texts longer than the model's window are read in several; else they are cut.
     """
 
     model: str = "minilm"
@@ -62,6 +65,7 @@ class EncodingPlan:
     engine: str | None = None
     precision: str | None = None
     shard: tuple[int, int] = (1, 1)
+    windows: bool = False
 
 
 @dataclass(slots=True)
@@ -243,14 +247,16 @@ def _prepare(work: Path, plan: EncodingPlan, count: int, content: str) -> tuple[
         engine, precision = "onnx", "fp32"
     threads = max(1, (plan.threads or default_threads()) // plan.processes)
     order = Order(
-        str(work), absolute_name(plan.model), engine, precision, threads, plan.max_length, plan.role, plan.instruction
-    )
+        str(work), absolute_name(plan.model), engine, precision, threads, plan.max_length, plan.role, plan.instruction,
+        plan.windows,
+    )  # fmt: skip
+    read = windowed(encoder) if plan.windows else encoder
     from importlib import metadata
 
     kernels = ("numba",) if numba_available() else ()
     needs = {"numpy", "tokenizers", *(ENGINES[engine].needs if hasattr(encoder, "plan") else kernels)}
     settings = {
-        "model": encoder.name, "identity": encoder.identity, "similarity": encoder.similarity.value,
+        "model": read.name, "identity": read.identity, "similarity": encoder.similarity.value,
         "asked": asked, "engine": engine, "precision": precision,
         "device": os.environ.get("ISOGLOSS_DEVICE", "cpu") if engine == "torch" else "cpu",
         "role": plan.role, "instruction": plan.instruction,

@@ -15,7 +15,8 @@ HELP = "encode a corpus into a file of vectors, with several processes"
 EPILOG = (
     "Writes OUT/vectors.npy (rows of float32), OUT/ids.txt (an id a line, in the same order) and OUT/encoding.json. "
     "A run that is stopped leaves OUT.partial; the same command goes on there, with the same vectors bit for bit. "
-    "One vector a record: a long document is cut at the model's window, and that is said."
+    "One vector a record: a long document is cut at the model's window, and that is said; --long windows reads all of "
+    "it, window by window, and averages. To find passages, index chunks instead: isogloss add."
 )
 RESUMABLE = True
 
@@ -36,6 +37,9 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--role", choices=("document", "query"), default="document", help="whose prompt (document)")
     parser.add_argument("--instruction", metavar="TEXT", help="put in front of each text, instead of the prompt")
     parser.add_argument("--max-length", type=natural, metavar="N", help="most tokens of a text (the model's own)")
+    parser.add_argument(
+        "--long", choices=("cut", "windows"), default="cut", help="what happens to longer texts (cut, and said)"
+    )
 
 
 def shard(text: str) -> tuple[int, int]:
@@ -60,7 +64,7 @@ def run(options: Namespace, console: Console) -> int:
 
     plan = EncodingPlan(
         options.model, options.processes, options.threads, options.role, options.instruction, options.max_length,
-        shard=options.shard,
+        shard=options.shard, windows=options.long == "windows",
     )  # fmt: skip
     records = line_records(options.source) if options.lines else read(options.source)
     report = encode_records(records, options.out, plan, progress=console.progress())
