@@ -54,7 +54,7 @@ def split_words(
         (word for word, count in counts.items() if count >= rarest), key=lambda word: (-counts[word], word)
     )
     cut = tokenizer.encode_batch(ordered, add_special_tokens=False)
-    found = [word for word, encoding in zip(ordered, cut, strict=True) if len(encoding.ids) >= pieces]
+    found = [word for word, encoding in zip(ordered, cut, strict=True) if sum(encoding.attention_mask) >= pieces]
     return {word: counts[word] for word in found[:most]}
 
 
@@ -107,9 +107,9 @@ def with_words(tokenizer: Any, words: Sequence[str]) -> Any:
 
 
 def word_pieces(tokenizer: Any, words: Sequence[str]) -> list[Ids]:
-    """Return the numbers of each word's tokens, without special ones."""
+    """Return the numbers of each word's tokens, without special ones and without padding."""
     encodings = tokenizer.encode_batch(list(words), add_special_tokens=False)
-    return [np.array(encoding.ids, np.int64) for encoding in encodings]
+    return [np.array(one.ids, np.int64)[np.array(one.attention_mask, bool)] for one in encodings]
 
 
 def same_ends(old: Ids, new: Ids) -> tuple[Ids, Ids]:

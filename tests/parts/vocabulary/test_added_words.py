@@ -50,7 +50,11 @@ def test_words_in_pieces_are_counted_once_a_text(old):
     assert split_words(texts, old, rarest=2) == {"flutter": 2, "turbine": 2}
     assert split_words(texts, old, rarest=1, most=1) == {"flutter": 2}
     assert split_words(texts, old, rarest=1, pieces=3) == {}
-    assert [ids.tolist() for ids in word_pieces(old, ["flutter", "wing"])] == [[3, 4], [6]]
+    padded = Tokenizer.from_str(old.to_str())
+    padded.enable_padding(length=8)
+    assert [ids.tolist() for ids in word_pieces(padded, ["flutter", "wing"])] == [[3, 4], [6]]
+    assert split_words(texts, padded, rarest=1, pieces=3) == {}
+    assert with_words(padded, ["flutter"]).encode("flutter").ids[:3] == [1, 14, 2]
 
 
 @given(st.lists(st.sampled_from(["flutter", "wing", "turbine", "a", ",", "fluttering"]), max_size=9))
