@@ -24,7 +24,7 @@ from isogloss.training.base_models._text import DATA, VOCABULARY, held_out, lear
 from isogloss.training.corpus_tokens import token_ids
 from isogloss.training.tokenizer_learning import byte_pairs
 
-STEPS, RATE = 600, 4e-3
+STEPS, RATE = 450, 4e-3
 EXPERTS, TOP, BALANCE = 8, 2, 0.05
 LEAST, MOST = 0.05, 0.9
 """Shares of the tokens that an expert must take and must not exceed; evenly spread, each of eight takes a quarter."""
