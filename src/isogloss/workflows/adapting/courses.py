@@ -31,7 +31,9 @@ MOST_PASSES = 20
 TEACHING = 0.08
 """Share of the budget that making questions to learn from may take."""
 _WEIGHT = "weight "
-RATES = {"transformer": 3e-5, "static": 2e-3, "denoising": 3e-5}
+RATES = {"transformer": 3e-5, "static": 0.014, "denoising": 3e-5}
+"""Highest learning rates; that of a static model is a share of the mean size of its numbers, as Adam's step is as large
+as the rate, whatever the numbers are."""
 BATCHES = {"transformer": 32, "static": 256}
 
 
@@ -216,9 +218,12 @@ def _contrastive(bench: Workbench, name: str, family: str, lessons: Lessons) -> 
         prompts=model.prompts(len(lessons.columns)),
     )  # fmt: skip
     objective = InBatchSoftmax(temperature=0.05)
+    rate = RATES[kind]
+    if bench.is_static:
+        rate *= float(np.mean([value.abs().mean().item() for value in model.start.values()]))
 
     def stage(steps: int, begun: int) -> Stage:
-        return _stage(model, batches, objective, steps, begun, RATES[kind], f"learn from {name}")
+        return _stage(model, batches, objective, steps, begun, rate, f"learn from {name}")
 
     facts: dict[str, Any] = {"kinds": lessons.kinds}
     if lessons.rejected is not None:

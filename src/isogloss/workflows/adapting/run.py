@@ -49,6 +49,8 @@ class Adapted:
         Counts and seconds.
     notes
         What the user should know.
+    draft
+        The candidate's folder, where it was asked for and the candidate has a model of its own.
     """
 
     order: Order
@@ -57,6 +59,7 @@ class Adapted:
     written: Written | None
     facts: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    draft: Path | None = None
 
     @property
     def kept(self) -> str:
@@ -119,7 +122,7 @@ def place_of(order: Order, name: str) -> Path:
 
 def adapt(
     order: Order, *, threads: int | None = None, progress: Progress, records: Sequence[Record] | None = None,
-    name: str = "",
+    name: str = "", keep_draft: bool = False,
 ) -> Adapted:  # fmt: skip
     """Adapt a model to documents without labels.
 
@@ -133,6 +136,8 @@ def adapt(
         Told about the work.
     records, name
         The documents and their name, where they are at hand; else they are read.
+    keep_draft
+        Leave the candidate's folder in the cache, kept or not, for those who want to judge it otherwise, too.
 
     Raises
     ------
@@ -160,10 +165,11 @@ def adapt(
         "seconds": round(clock.spent(), 1), "budget": order.budget, "tried": choice.tried, "left_out": choice.left_out,
     }  # fmt: skip
     written = write_adapted(bench, choice, proof, draft, out, facts) if proof.kept else None
-    shutil.rmtree(bench.keep.folder / "draft", ignore_errors=True)
+    if not keep_draft:
+        shutil.rmtree(bench.keep.folder / "draft", ignore_errors=True)
     facts["seconds"] = round(clock.spent(), 1)
     told = {name: value for name, value in facts.items() if name not in ("tried", "left_out")}
-    return Adapted(order, choice, proof, written, told, [*material.notes, *bench.notes])
+    return Adapted(order, choice, proof, written, told, [*material.notes, *bench.notes], draft if keep_draft else None)
 
 
 def prepare(
