@@ -14,7 +14,7 @@ from isogloss.protocols import Record
 BRIDGE = ["Eiffel designed it.", "The engineer was Eiffel.", "Eiffel designed it", "Bridges are long.", "No one."]
 PART = Candidates(
     ["who designed the bridge?", "who flew?", "where?"],
-    [BRIDGE, ["Lindbergh flew.", "Nobody.", "Birds fly."], ["Here.", "There.", "Elsewhere it is."]],
+    [BRIDGE, ["Lindbergh flew.", "Nobody.", BRIDGE[1]], ["Here.", "There.", "Elsewhere it is."]],
     [np.array([1.0, 1, 1, 0, 0]), np.array([1.0, 0, 0]), np.array([1.0, 1.0, 1.0])],
 )
 

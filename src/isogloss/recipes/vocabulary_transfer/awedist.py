@@ -39,12 +39,12 @@ CARD = Card(
     margin=0.01, minutes=4,
     deviations=(
         "a sentence encoder of six layers instead of language models; its states instead of tasks",
-        "60 words of two small collections, six contexts of 30 words each instead of a hundred of 50",
-        "fifty times the paper's rate, because a run has some twenty steps; no loss on output vectors",
-        "search is judged on the titles of 500 of the documents",
+        "40 words of two small collections, six contexts of 30 words each instead of a hundred of 50",
+        "fifty times the paper's rate, because a run has some fifteen steps; no loss on output vectors",
+        "search is judged on the titles of 300 of the documents",
     ),
 )  # fmt: skip
-_WORDS, _CONTEXTS, _HELD, _LENGTH, _TITLES = 60, 6, 2, 30, 500
+_WORDS, _CONTEXTS, _HELD, _LENGTH, _TITLES = 40, 6, 2, 30, 300
 
 
 def make(
