@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from isogloss.encoders.engines import packed_torch
 from isogloss.encoders.engines.architectures import Architecture
-from isogloss.encoders.engines.packed_torch import Linear, Offsets, PackedTorch, activation_of, equal_runs, rounded
+from isogloss.encoders.engines.packed_torch import Linear, Offsets, PackedTorch, equal_runs, rounded
 from isogloss.encoders.engines.precision import Precision
 from isogloss.encoders.engines.relative import Bucketed, Disentangled
 from isogloss.encoders.engines.rotary import Rotary, Turning
@@ -96,7 +96,8 @@ class _Layer:
     key_norm: Norm | None
     out: Linear
     second_norm: Norm
-    wide: Linear
+    active: Linear
+    times: Callable[[Tensor, Tensor], Tensor] | None
     down: Linear
 
 
@@ -127,7 +128,6 @@ class PreNormTorch(PackedTorch):
         self._word = weights[names.word + ".weight"].read()
         self._embedding_norm = self._stream_norm(names.embedding_norm) if names.embedding_norm else _same
         self._last_norm = self._stream_norm(names.last_norm)
-        self._activation = activation_of(architecture.activation)
         self._pre = [self._pre_layer(i) for i in range(architecture.layers)]
         self._tables = self._read_tables()
 
@@ -151,20 +151,27 @@ class PreNormTorch(PackedTorch):
             biased = "norm" in self._rotary.biases
             bias = self._tensor(f"{name}.bias", kind=torch.float32) if biased else None
             return lambda x: functional.layer_norm(x, shape, weight, bias, epsilon).to(kind)
-        return lambda x: functional.rms_norm(x, shape, weight, epsilon).to(kind)
+        return lambda x: root_norm(x, weight, epsilon).to(kind)
 
     def _head_norm(self, name: str) -> Norm | None:
         if self._rotary is None or not self._rotary.head_norms:
             return None
         weight, epsilon = self._tensor(f"{name}.weight", kind=torch.float32), self.architecture.epsilon
-        return lambda x: functional.rms_norm(x, weight.shape, weight, epsilon)
+        weight = weight[side_by_side(self._size)]
+        return lambda x: root_norm(x, weight, epsilon)
 
     def _plain(self, names: Sequence[str], part: str) -> Linear:
-        """Return a layer that joins those of ``names``; ``part`` says whether it has a bias."""
-        weight = self._tensor(*(f"{name}.weight" for name in names))
-        biased = self._rotary is not None and part in self._rotary.biases
-        bias = self._tensor(*(f"{name}.bias" for name in names)) if biased else None
-        return self._linear_of(weight, bias)
+        return self._linear_of(*self._read(names, part))
+
+    def _turning_layer(self, names: Sequence[str]) -> Linear:
+        """Return the layer of queries, keys and values; what is turned together lies side by side."""
+        weight, bias = self._read(names, "attention")
+        if self._rotary is None:
+            return self._linear_of(weight, bias)
+        size, turned_rows = self._size, (self.architecture.heads + self._keys) * self._size
+        rows = torch.arange(len(weight))
+        rows[:turned_rows] = rows[:turned_rows].view(-1, size)[:, side_by_side(size)].flatten()
+        return self._linear_of(weight[rows], None if bias is None else bias[rows])
 
     def _pre_layer(self, i: int) -> _Layer:
         names, joined = self.architecture.names, self._rotary is not None and self._rotary.joined
@@ -175,12 +182,43 @@ class PreNormTorch(PackedTorch):
 
         return _Layer(
             self._as_type if bare else self._stream_norm(*named(names.attention_norm)),
-            self._plain(named(names.query) if joined else named(names.query, names.key, names.value), "attention"),
+            self._turning_layer(named(names.query) if joined else named(names.query, names.key, names.value)),
             self._head_norm(*named(names.query_norm)), self._head_norm(*named(names.key_norm)),
             self._plain(named(names.attention_out), "out"), self._stream_norm(*named(names.out_norm)),
-            self._plain(named(names.gate, names.up) if names.gate else named(names.up), "inner"),
-            self._plain(named(names.down), "inner"),
+            *self._feed_forward(named(names.gate)[0], named(names.up)[0]), self._plain(named(names.down), "inner"),
         )  # fmt: skip
+
+    def _feed_forward(self, gate: str, up: str) -> tuple[Linear, Callable[[Tensor, Tensor], Tensor] | None]:
+        """Return the layer that is activated, and what multiplies by a second one's result where there is one."""
+        arch = self.architecture
+        weight, bias = self._read([gate or up], "inner")
+        if not self._gated:
+            return self._linear_of(weight, bias, arch.activation), None
+        if gate:
+            second = self._read([up], "inner")
+        else:  # ModernBERT keeps both in one matrix
+            second = weight[arch.inner :], None if bias is None else bias[arch.inner :]
+            weight, bias = weight[: arch.inner], None if bias is None else bias[: arch.inner]
+        return self._linear_of(weight, bias, arch.activation), self._times(*second)
+
+    def _times(self, weight: Tensor, bias: Tensor | None) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return a layer whose result is multiplied while it is still in the cache, where oneDNN can."""
+        if not self._fusing():
+            return lambda x, other: functional.linear(x, weight, bias) * other  # (T, outputs)
+        stored = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), self.budget)
+        both = torch.ops.mkldnn._linear_pointwise.binary
+
+        def run(x: Tensor, other: Tensor) -> Tensor:
+            found: Tensor = both(x, other, stored, bias, "mul")  # (T, outputs)
+            return found
+
+        return run
+
+    def _read(self, names: Sequence[str], part: str) -> tuple[Tensor, Tensor | None]:
+        """Return weights and biases of layers joined; ``part`` says whether there are biases."""
+        biased = self._rotary is not None and part in self._rotary.biases
+        bias = self._tensor(*(f"{name}.bias" for name in names)) if biased else None
+        return self._tensor(*(f"{name}.weight" for name in names)), bias
 
     def _as_type(self, x: Tensor) -> Tensor:
         return x.to(self._type)
@@ -193,22 +231,18 @@ class PreNormTorch(PackedTorch):
         x = self._embedding_norm(x).float()
         places = torch.zeros(rows)
         places[: len(ids)] = torch.from_numpy(np.arange(len(ids)) - np.repeat(offsets[:-1], np.diff(offsets)))
-        turns: dict[Turning, tuple[Tensor, Tensor]] = {}
+        turns: dict[Turning, Tensor] = {}
         masks: dict[tuple[int, int], Tensor | None] = {}
         for i, layer in enumerate(self._pre):
             parts = self._parts(layer, i, x, places, turns)
             x = x + layer.out(self._mixed(parts, i, offsets, masks))  # (R, d)
-            inner = layer.wide(layer.second_norm(x))  # (R, inner), or twice as wide
-            if self._gated:
-                first, second = inner.chunk(2, dim=-1)  # (R, inner) each
-                inner = self._activation(first) * second
-            else:
-                inner = self._activation(inner)
-            x = x + layer.down(inner)
+            normed = layer.second_norm(x)
+            inner = layer.active(normed)  # (R, inner)
+            x = x + layer.down(inner if layer.times is None else layer.times(normed, inner))
         return self._last_norm(x[: len(ids)])  # (T, d)
 
     def _parts(
-        self, layer: _Layer, i: int, x: Tensor, places: Tensor, turns: dict[Turning, tuple[Tensor, Tensor]]
+        self, layer: _Layer, i: int, x: Tensor, places: Tensor, turns: dict[Turning, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries ``(R, heads, s)``, keys and values ``(R, key heads, s)``, turned where positions turn them."""
         heads, keys, size = self.architecture.heads, self._keys, self._size
@@ -219,10 +253,10 @@ class PreNormTorch(PackedTorch):
         turning = self._rotary.turnings[i]
         if turning not in turns:
             angles = places[:, None] * torch.from_numpy(turning.frequencies(size))  # (R, s / 2)
-            turns[turning] = angles.cos()[:, None], angles.sin()[:, None]  # (R, 1, s / 2)
+            turns[turning] = torch.polar(torch.ones_like(angles), angles)[:, None]  # (R, 1, s / 2)
         query = query.float() if layer.query_norm is None else layer.query_norm(query.float())
         key = key.float() if layer.key_norm is None else layer.key_norm(key.float())
-        return turned(query, *turns[turning]).to(self._type), turned(key, *turns[turning]).to(self._type), value
+        return turned(query, turns[turning]).to(self._type), turned(key, turns[turning]).to(self._type), value
 
     def _mixed(
         self, parts: tuple[Tensor, Tensor, Tensor], i: int, offsets: Offsets,
@@ -257,16 +291,39 @@ class PreNormTorch(PackedTorch):
         return masks[key]
 
 
-def turned(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Turn pairs of components ``(..., s)``, one of each half, by the angle of their position.
+def side_by_side(size: int) -> Tensor:
+    """Return the order in which components lie that are turned together, one of each half: products do not mind.
 
     Examples
     --------
-    >>> turned(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0]]), torch.tensor([[1.0]])).tolist()
+    >>> side_by_side(6).tolist()
+    [0, 3, 1, 4, 2, 5]
+    """
+    return torch.arange(size).view(2, -1).T.flatten()
+
+
+def turned(x: Tensor, turns: Tensor) -> Tensor:
+    """Turn neighbouring components of ``x (..., s)`` by the angle of their position, complex ``turns (..., s / 2)``.
+
+    Examples
+    --------
+    >>> turned(torch.tensor([[1.0, 0.0]]), torch.tensor([[1j]])).tolist()
     [[0.0, 1.0]]
     """
-    first, second = x.chunk(2, dim=-1)  # (..., s / 2) each
-    return torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)  # (..., s)
+    pairs = torch.view_as_complex(x.contiguous().view(*x.shape[:-1], -1, 2))  # (..., s / 2)
+    return torch.view_as_real(pairs * turns).flatten(-2)  # (..., s)
+
+
+def root_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """Return ``x (..., d)`` divided by its root mean square, times a gain.
+
+    Examples
+    --------
+    >>> root_norm(torch.tensor([[3.0, 4.0]]), torch.ones(2), 0.0).mul(12.5**0.5).round().tolist()
+    [[3.0, 4.0]]
+    """
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # (..., 1)
+    return x * torch.rsqrt(length * length / x.shape[-1] + epsilon) * weight  # (..., d)
 
 
 def _same(x: Tensor) -> Tensor:

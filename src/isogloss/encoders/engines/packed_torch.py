@@ -71,11 +71,6 @@ def load(plan: ModelPlan, precision: Precision, threads: int) -> PackedTorch:
     return PackedTorch(arch, Weights(read_headers(plan.transformer), arch).used(), precision)
 
 
-def activation_of(name: str) -> Callable[[Tensor], Tensor]:
-    """Return one of the activation functions of :class:`~isogloss.encoders.engines.architectures.Architecture`."""
-    return _PLAIN[name]
-
-
 def tiles_available() -> bool:
     """Say whether attention can run on AMX tiles: the processor, the system, our compiler and the user's limits allow.
 
@@ -208,10 +203,14 @@ class PackedTorch:
         return self._linear_of(weight.to(self._type), bias.to(self._type), activation)
 
     def _linear_of(self, weight: Tensor, bias: Tensor | None, activation: str = "") -> Linear:
-        half = self._type == torch.bfloat16
-        if not torch.backends.mkldnn.is_available() or (half and not torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+        if not self._fusing():
             return plain_linear(weight, bias, activation)
         return _fused_linear(weight, bias, activation, self.budget)
+
+    def _fusing(self) -> bool:
+        """Say whether oneDNN can compute a layer in this precision together with what follows it."""
+        half = self._type == torch.bfloat16
+        return torch.backends.mkldnn.is_available() and (not half or torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
     def _layer(self, i: int) -> _Layer:
         names = self.architecture.names

@@ -110,9 +110,8 @@ def test_work_is_counted_as_in_our_graph(pair) -> None:
 
 
 def test_half_a_turn_and_none() -> None:
-    x = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
-    zero, one = torch.zeros(1, 2), torch.ones(1, 2)
-    assert turned(x, one, zero).tolist() == x.tolist()
-    assert turned(x, -one, zero).tolist() == (-x).tolist()
+    x = torch.tensor([[1.0, 3.0, 2.0, 4.0]])
+    assert turned(x, torch.ones(1, 2) + 0j).tolist() == x.tolist()
+    assert turned(x, -torch.ones(1, 2) + 0j).tolist() == (-x).tolist()
     # a quarter: (1, 3) becomes (-3, 1), (2, 4) becomes (-4, 2)
-    assert turned(x, zero, one).tolist() == [[-3.0, -4.0, 1.0, 2.0]]
+    assert turned(x, torch.ones(1, 2) * 1j).tolist() == [[-3.0, 1.0, -4.0, 2.0]]
