@@ -22,10 +22,13 @@ from isogloss.protocols import EncodeReport
 class Encoding:
     """Words of letters are cut into tokens of at most four letters, as word pieces are."""
 
+    size = 4
+
     def __init__(self, text, special):
         marks, place = [], 0
         for word in text.split(" "):
-            marks += [(i, min(i + 4, place + len(word))) for i in range(place, place + len(word), 4)]
+            ends = range(place, place + len(word), self.size)
+            marks += [(i, min(i + self.size, place + len(word))) for i in ends]
             place += len(word) + 1
         self.offsets = [(0, 0), *marks, (0, 0)] if special else marks
         self.ids = self.offsets
@@ -108,13 +111,13 @@ def test_every_letter_is_read_and_nothing_is_cut(words, window, overlap, block) 
         assert report.tokens == len(Encoding(text, False).offsets)
 
 
-def test_a_text_of_a_megabyte_is_read_in_bounded_memory() -> None:
+def test_a_text_of_a_megabyte_is_read_in_bounded_memory(monkeypatch) -> None:
+    monkeypatch.setattr(Encoding, "size", 8)
     rng = np.random.default_rng(0)
-    words = rng.choice(["a", "bbbb", "cccccccc", "ab"], 330_000).tolist()
-    text = " ".join(words)
+    text = " ".join(rng.choice(["a" * 3, "b" * 7, "c" * 16, "ab" * 6], 100_000).tolist())
     assert len(text) > 1_000_000
-    base = Pieces(256)
-    encoder = windowed(base, overlap=16)
+    base = Pieces(96)
+    encoder = windowed(base, overlap=8)
     encoder.encode("warm")
     base.seen = SimpleNamespace(extend=lambda texts: None)
     tracemalloc.start()
