@@ -38,9 +38,9 @@ def overheard(base: Any, *, seed: int = 0, shuffled: bool = False) -> Any:
     body = model.predictor.body
     if not isinstance(body, MixtureTransformer):
         raise UsageError(f"{base.name} has no router", "it is no mixture of experts", "take tiny-moe")
-    for number, layer in enumerate(body.layers):
+    for number, (layer, mixture) in enumerate(zip(body.layers, body.mixtures, strict=True)):
         draw = torch.Generator().manual_seed(derive(seed, "routers", number) % 2**63)
-        layer.mixture = OverheardMixture(layer.mixture, _drawn(layer.mixture.router.weight, draw, shuffled))
+        layer.mixture = OverheardMixture(mixture, _drawn(mixture.router.weight, draw, shuffled))
     return model
 
 
