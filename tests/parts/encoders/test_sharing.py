@@ -77,10 +77,12 @@ def test_every_engine_is_shared_bit_for_bit(tmp_path, model, pair) -> None:
 
 
 def test_a_static_model_is_shared(tmp_path) -> None:
-    order, numbers = order_of(tmp_path / "static", "static", role="document")
-    list(shared_blocks(order, numbers, 2))
-    expected = load_encoder("static").encode(TEXTS, role="document")
-    assert open_vectors(tmp_path / "static").tobytes() == expected.tobytes()
+    for processes in (2, 1):
+        order, numbers = order_of(tmp_path / str(processes), "static", role="document")
+        list(shared_blocks(order, numbers, processes))
+    found = open_vectors(tmp_path / "2")
+    assert found.tobytes() == open_vectors(tmp_path / "1").tobytes()
+    np.testing.assert_allclose(found, load_encoder("static").encode(TEXTS, role="document"), atol=1e-6)
 
 
 def test_a_process_that_is_killed_is_replaced_and_nothing_is_lost(tmp_path, model) -> None:
