@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
 """Shares of the trained weights that a merge with the base is tried with."""
-FORGOTTEN = 0.01
-"""Loss on the general probe set above which a mixture with more of the base is taken."""
 SURER = 1.0
 """Standard errors by which a further step must be better: else the simpler candidate stays."""
 
@@ -46,7 +44,7 @@ class Choice:
             gap = bench.gain(one, bench.base)
             self.tried.append({
                 "name": one.name, "family": one.family, "score": one.value, "gain": gap.value, "error": gap.error,
-                "seconds": round(one.seconds, 1), "facts": one.facts,
+                "seconds": round(one.seconds, 1), "facts": one.facts, "remembers": bench.remembers(one),
                 "kinds": kinds_of(bench.room, one.marks, bench.base.marks),
             })  # fmt: skip
 
@@ -54,7 +52,7 @@ class Choice:
 def choose(bench: Workbench) -> Choice:
     """Try the portfolio, then merge, map and fuse the best of it."""
     choice = Choice(bench.base)
-    rows, choice.left_out = usable(ROWS, bench.order.families, bench.is_static)
+    rows, choice.left_out = usable(ROWS, bench.order.families, bench.is_static, bench.order.budget)
     fitted: list[Candidate] = []
     for row in rows:
         if row.fit is not None:
@@ -101,6 +99,7 @@ def _train(bench: Workbench, rows: Sequence[Row], choice: Choice) -> list[Candid
     told = halve(bench, courses, bench.clock.left() - (merges + 1) * reading)
     choice.tell(bench, told)
     done = [course for course in courses if course.best is not None]
+    choice.left_out |= {one.name: "the budget is too short for it" for one in courses if one.best is None}
     if not done:
         return []
     best = max(done, key=lambda course: course.best.value if course.best else 0.0)
@@ -109,26 +108,18 @@ def _train(bench: Workbench, rows: Sequence[Row], choice: Choice) -> list[Candid
         return [best.best]
     mixed = makers.merged(bench, best, SHARES)
     choice.tell(bench, mixed)
-    return _remembering(bench, mixed) or [best.best]
-
-
-def _remembering(bench: Workbench, mixed: list[Candidate]) -> list[Candidate]:
-    """Return the mixtures that forget no more than is allowed; the one with the most of the base where all do."""
-    from isogloss.encoders.names import load_encoder
-    from isogloss.workflows.training.judging import general_exam
-
-    base = general_exam().sample(load_encoder(bench.order.base, threads=bench.threads), bench.progress).value()
-    kept = [one for one in mixed if one.facts["general"] >= base - FORGOTTEN]
-    if mixed and not kept:
-        bench.notes.append("every mixture forgets more than is allowed: the one with the most of the base is taken")
-    return kept or mixed[-1:]
+    return mixed or [best.best]
 
 
 def _better(bench: Workbench, now: Candidate, found: Sequence[Candidate]) -> Candidate:
-    """Return the best of some candidates where it is surely enough better than what there is, else that."""
-    if not found:
+    """Return the best of some candidates where it is surely enough better than what there is, else that.
+
+    Candidates that forget too much of what has nothing to do with the documents are passed over.
+    """
+    kept = [one for one in found if bench.remembers(one)]
+    if not kept:
         return now
-    best = max(found, key=lambda one: one.value)
+    best = max(kept, key=lambda one: one.value)
     gap = bench.gain(best, now)
     return best if gap.value > SURER * gap.error else now
 

@@ -14,7 +14,7 @@ from isogloss.arrays import normalise
 from isogloss.encoders.static import StaticEncoder
 from isogloss.protocols import EncodeReport
 from isogloss.workflows.adapting.fitting import texts_of
-from isogloss.workflows.adapting.room import Reading
+from isogloss.workflows.adapting.room import Reading, Room
 from isogloss.workflows.adapting.teaching import Lessons, made_lessons, span_lessons, with_negatives
 from isogloss.workflows.adapting.workbench import Candidate, Workbench
 
@@ -34,7 +34,7 @@ _WEIGHT = "weight "
 RATES = {"transformer": 3e-5, "static": 0.014, "denoising": 3e-5}
 """Highest learning rates; that of a static model is a share of the mean size of its numbers, as Adam's step is as large
 as the rate, whatever the numbers are."""
-BATCHES = {"transformer": 32, "static": 256}
+BATCHES = {"transformer": 32, "static": 256, "denoising": 16}
 
 
 @dataclass(slots=True)
@@ -130,27 +130,27 @@ class Course:
 
 def judged_model(bench: Workbench, model: Trainee, name: str, family: str) -> Candidate:
     """Let a model in memory read the room that chooses, in bfloat16 where that is faster."""
-    return _candidate(model, name, family, read_with(bench, model), bench)
+    return _candidate(model, name, family, read_with(bench, model, bench.room), bench)
 
 
-def read_with(bench: Workbench, model: Trainee) -> Reading:
-    """Return what a model in memory reads in the room that chooses."""
+def read_with(bench: Workbench, model: Trainee, room: Room) -> Reading:
+    """Return what a model in memory reads in a room."""
     from isogloss.nn.fused import half_precision
     from isogloss.training.hardware import precision_of
 
     encoder = model.encoder()
-    asked = [question.text for question in bench.room.made.questions]
+    asked = [question.text for question in room.made.questions]
 
     def read(texts: list[str], role: Any) -> Any:
-        bench.progress.start("judge on questions that choose", len(texts), "passages")
+        bench.progress.start("judge", len(texts), "passages")
         vectors = np.asarray(encoder.encode(texts, role=role, report=EncodeReport()), np.float32)
         bench.progress.finish()
         return normalise(vectors)
 
     if "bf16" in model.precisions and precision_of("auto") == "bf16":
         with half_precision():
-            return Reading(read(bench.room.texts, "document"), read(asked, "query"))
-    return Reading(read(bench.room.texts, "document"), read(asked, "query"))
+            return Reading(read(room.texts, "document"), read(asked, "query"))
+    return Reading(read(room.texts, "document"), read(asked, "query"))
 
 
 def _candidate(model: Trainee, name: str, family: str, reading: Reading, bench: Workbench) -> Candidate:
@@ -279,7 +279,7 @@ def denoising_course(bench: Workbench) -> Course:
     texts = [" ".join(text.split()[:48]) for text in texts_of(bench.material.train)]
     tokens = sentences(token_ids(texts, tokenizer), 64, before=edges[:1], after=edges[1:2], shortest=4)
     batches = DenoisingBatches(
-        tokens, Deletion(special=tuple(edges)), batch_size=BATCHES["transformer"], seed=bench.order.seed
+        tokens, Deletion(special=tuple(edges)), batch_size=BATCHES["denoising"], seed=bench.order.seed
     )
     with seeded(bench.order.seed):
         decoder = BottleneckDecoder(config.vocabulary, module.dimensions, heads=config.heads, positions=64)
@@ -290,7 +290,7 @@ def denoising_course(bench: Workbench) -> Course:
             model, batches, BottleneckReconstruction(), steps, begun, RATES["denoising"], "denoise", whole, reconstruct
         )
 
-    return Course("denoising", "denoising", model, stage, len(texts), BATCHES["transformer"], {"texts": len(texts)})
+    return Course("denoising", "denoising", model, stage, len(texts), BATCHES["denoising"], {"texts": len(texts)})
 
 
 # -- with the base -----------------------------------------------------------------------------------------------------
@@ -299,7 +299,7 @@ def denoising_course(bench: Workbench) -> Course:
 def merged(bench: Workbench, course: Course, shares: tuple[float, ...]) -> list[Candidate]:
     """Mix the best weights of a course with the base's, at several shares, and judge each mixture.
 
-    The mixtures stand in falling share; each says what it reaches on the general probe set in its facts.
+    The mixtures stand in falling share, and have read the general probe set.
     """
     from isogloss.training.merging import merge_weighted
 
@@ -312,7 +312,8 @@ def merged(bench: Workbench, course: Course, shares: tuple[float, ...]) -> list[
         state = merge_weighted([dict(course.model.start), course.weights], [1 - share, share])
         course.model.module.load_state_dict(state)
         made = judged_model(bench, course.model, f"{course.name}, merged {share:g}", course.family)
-        made.facts = {**course.best.facts, "share": share, "general": general_value(course.model)}
+        made.general = read_with(bench, course.model, bench.general)
+        made.facts = {**course.best.facts, "share": share}
         made.seconds = course.best.seconds
         found.append(replace(made, write=_writer(course.model, state, made)))
     course.model.module.load_state_dict(dict(course.weights))
@@ -329,10 +330,3 @@ def _writer(model: Trainee, state: dict[str, Any], made: Candidate) -> Callable[
         model.save(folder, card)
 
     return write
-
-
-def general_value(model: Trainee) -> float:
-    """Return what a model in memory reaches on the general probe set."""
-    from isogloss.workflows.training.judging import general_exam
-
-    return general_exam().sample(model.encoder()).value()

@@ -34,7 +34,7 @@ def planned(
     material = split_material(name, records, order.seed, progress=progress)
     rate = rate_of(base, [record.text[:1200] for record in material.records[:32]])
     choosing, proving = room_sizes(rate, order.budget, len(material.records))
-    rows, left_out = usable(ROWS, order.families, isinstance(base, StaticEncoder))
+    rows, left_out = usable(ROWS, order.families, isinstance(base, StaticEncoder), order.budget)
     kept = Kept.of(digest(material, order)).names()
     lines = [
         f"base {order.base}: reads {rate:,.0f} passages a second here",

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from isogloss.arrays import CSR, Dense, normalise
 from isogloss.corpus.judgements import RankedRun, judged_queries
+from isogloss.evaluation.general_questions import general_questions
 from isogloss.evaluation.metrics.ranking import measure
 from isogloss.evaluation.sample import Sample
 from isogloss.index.score_fusion import fused_scores
-from isogloss.mining.questions.question import QuestionSet
+from isogloss.mining.questions.question import Question, QuestionSet
 from isogloss.protocols import Encoder, EncodeReport, Progress, Record
 from isogloss.seeding import generator
 from isogloss.workflows.bench import LEAST_DEPTH
@@ -185,3 +186,13 @@ def furnish(made: QuestionSet, records: Sequence[Record], most: int, seed: int) 
         wanted.setdefault(records[position].id, None)
     chosen = set(list(wanted)[:most])
     return Room(part, part.searched([record for record in records if record.id in chosen]))
+
+
+def general_room() -> Room:
+    """Return the general probe set of the package as a room."""
+    probe = general_questions()
+    asked = [
+        Question(name, text, next(iter(probe.qrels[name])), "general", None, 0.5)
+        for name, text in probe.queries.items()
+    ]
+    return Room(QuestionSet(asked, {}), list(probe.documents))

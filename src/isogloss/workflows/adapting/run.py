@@ -18,12 +18,12 @@ from isogloss.workflows.adapting.material import Material, check_place, digest, 
 from isogloss.workflows.adapting.order import SMALLEST, Clock, Order
 from isogloss.workflows.adapting.portfolio import FAMILIES
 from isogloss.workflows.adapting.proving import Proof, prove
-from isogloss.workflows.adapting.room import Room, furnish
+from isogloss.workflows.adapting.room import Room, furnish, general_room
 from isogloss.workflows.adapting.workbench import BUNDLED, Candidate, Workbench, open_base, rate_of
 from isogloss.workflows.adapting.writing import write_adapted, write_draft
 from isogloss.workflows.training.writing import Written
 
-CHOOSE_SHARE, PROVE_SHARE = 0.03, 0.12
+CHOOSE_SHARE, PROVE_SHARE = 0.02, 0.08
 """Shares of the budget that a model may need to read the room that chooses, and the one that proves."""
 CHOOSE_MOST, PROVE_MOST = 1500, 12000
 """Most documents in each room."""
@@ -159,6 +159,8 @@ def adapt(
     choice = choose(bench)
     draft = write_draft(choice.best, bench.keep.folder / "draft" / out.name)
     proof = prove(bench, proving, choice.best, draft)
+    if choice.best is bench.base:
+        proof.reason = "no candidate was better on the questions that choose"
     facts = {
         "documents": len(material.records), "learned_from": len(material.train), "chosen_by": len(bench.room.made),
         "proved_by": proof.questions, "passages": proof.passages, "candidates": len(choice.tried),
@@ -192,10 +194,14 @@ def prepare(
     )
     reading = chooser.read(base, progress, what="the base reads the questions that choose")
     static = base if isinstance(base, StaticEncoder) else None
-    first = Candidate(order.base, "base", reading, chooser.marks(reading), encoder=static)
+    general = general_room()
+    first = Candidate(
+        Path(order.base).name, "base", reading, chooser.marks(reading), encoder=static,
+        general=general.read(base, progress, what="the base reads the general probe set"),
+    )  # fmt: skip
     clock.reserved = 2 * (len(prover.texts) + len(prover.made) + 240) / rate + ENDING
     keep = Kept.of(digest(material, order))
-    return Workbench(order, clock, material, chooser, first, rate, keep, progress, threads), prover
+    return Workbench(order, clock, material, chooser, general, first, rate, keep, progress, threads), prover
 
 
 def room_sizes(rate: float, budget: float, documents: int) -> tuple[int, int]:
@@ -218,7 +224,7 @@ def room_sizes(rate: float, budget: float, documents: int) -> tuple[int, int]:
     Examples
     --------
     >>> room_sizes(100.0, 600.0, 5000)
-    (1500, 5000)
+    (1200, 4800)
     """
     choosing = min(CHOOSE_MOST, documents, int(rate * budget * CHOOSE_SHARE))
     proving = min(PROVE_MOST, documents, int(rate * budget * PROVE_SHARE))

@@ -21,6 +21,8 @@ from isogloss.workflows.adapting.order import Clock, Order
 from isogloss.workflows.adapting.room import Marks, Reading, Room
 
 BUNDLED = "static"
+FORGOTTEN = 0.01
+"""Loss on the general probe set above which a candidate is passed over."""
 Write = Callable[[Path, str], None]
 
 
@@ -38,6 +40,8 @@ class Candidate:
         Writes its model into a folder, with the text of its card; None where the model is the base.
     encoder
         Its static model, which maps are folded into; None for transformers, whose maps follow the vectors.
+    general
+        What it reads of the general probe set; None where nobody looked.
     words
         Weight of the words beside the vectors; 0: the vectors alone.
     seconds
@@ -52,6 +56,7 @@ class Candidate:
     marks: Marks
     write: Write | None = None
     encoder: StaticEncoder | None = None
+    general: Reading | None = None
     words: float = 0.0
     seconds: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
@@ -70,8 +75,8 @@ class Workbench:
     ----------
     order, clock, material
         What is asked for, the time, the documents.
-    room
-        That chooses.
+    room, general
+        That chooses; the general probe set as a room.
     base
         The model to start from.
     rate
@@ -90,6 +95,7 @@ class Workbench:
     clock: Clock
     material: Material
     room: Room
+    general: Room
     base: Candidate
     rate: float
     keep: Kept
@@ -113,6 +119,7 @@ class Workbench:
         return Candidate(
             name, family, reading, self.room.marks(reading), encoder=encoder,
             write=lambda folder, card: encoder.save(folder, card=card),
+            general=self.general.read(encoder, self.progress),
         )  # fmt: skip
 
     def mapped(self, model: Candidate, name: str) -> Candidate:
@@ -134,8 +141,18 @@ class Workbench:
             append_map(folder, found)
             (folder / "README.md").write_text(card, "utf-8")
 
-        facts = {**model.facts, "map": name}
-        return Candidate(f"{model.name}, {name}", "maps", reading, self.room.marks(reading), write=write, facts=facts)
+        general = None if model.general is None else found.read(model.general)
+        return Candidate(
+            f"{model.name}, {name}", "maps", reading, self.room.marks(reading), write=write, general=general,
+            seconds=model.seconds, facts={**model.facts, "map": name},
+        )  # fmt: skip
+
+    def remembers(self, model: Candidate) -> bool:
+        """Say whether a candidate loses no more on the general probe set than is allowed."""
+        if model.general is None or self.base.general is None:
+            return True
+        before, after = (self.general.marks(one).value() for one in (self.base.general, model.general))
+        return after >= before - FORGOTTEN
 
     def gain(self, model: Candidate, over: Candidate) -> Part:
         """Return by how much a candidate is better than another in the room that chooses, with its standard error."""
@@ -168,7 +185,7 @@ def rate_of(encoder: Encoder, texts: list[str]) -> float:
     some = texts[:: max(1, len(texts) // 32)][:32] * (16 if fast else 1)
     encoder.encode(some[:4], role="document", report=EncodeReport())  # the first call loads the model
     times = []
-    for _ in range(4 if fast else 1):  # the first calls of a fast one may compile its kernels
+    for _ in range(4 if fast else 2):  # the first calls may compile kernels
         began = time.perf_counter()
         encoder.encode(some, role="document", report=EncodeReport())
         times.append(time.perf_counter() - began)

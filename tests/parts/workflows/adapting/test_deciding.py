@@ -103,6 +103,10 @@ def test_portfolio_names_a_reason_for_each_row_that_is_left_out() -> None:
         rows, out = usable(ROWS, (), is_static)
         assert {row.name for row in rows} | set(out) == {row.name for row in ROWS}
     assert "words" in FAMILIES
+    quick, out = usable(ROWS, (), False, 600.0)
+    assert "denoising" in out
+    assert "budget of 30 min" in out["denoising"] or "not installed" in out["denoising"]
+    assert {row.name for row in quick} <= {row.name for row in ROWS}
     assert [row.name for row in usable(ROWS, ("maps",), True)[0]] == ["linear maps"]
 
 
