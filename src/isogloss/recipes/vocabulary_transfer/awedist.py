@@ -105,12 +105,13 @@ def check(lab: Lab) -> Evidence:
         return max(float((after[name][: len(old)] - old).abs().max()) for name, old in before.items())
 
     shuffled, kept = partial(distilled, shuffled=True), lambda made: states(made["new"])
+    pieces: Any = cache(lambda run: {"new": original})
     random, swapped = (partial(started, start=start) for start in ("random", "shuffled"))
     return lab.evidence(
-        lab.better(distilled, started, shuffled, judge=kept, name="last states in held-out contexts"),
-        [lab.better(distilled, started, shuffled, judge=alike, margin=0.005, name="their sentence vectors"),
-         lab.better(started, random, swapped, judge=kept, name="means of pieces over random vectors"),
-         lab.cheaper(distilled, lambda run: {"new": original}, judge=search, factor=1.02, name="fewer tokens",
+        lab.better(distilled, started, shuffled, judge=kept, positive=pieces, name="last states in held-out contexts"),
+        [lab.better(distilled, started, shuffled, judge=alike, positive=pieces, margin=0.005, name="sentence vectors"),
+         lab.better(started, random, swapped, judge=kept, positive=pieces, name="means of pieces over random vectors"),
+         lab.cheaper(distilled, pieces, judge=search, factor=1.02, name="fewer tokens",
                      cost=lambda made: float(made["new"].tokenizer(asked).full.sum())),
          lab.not_worse(distilled, started, judge=search, name="search not worse than with means"),
          lab.exact(distilled, invariant=moved, within=0.0, name="all old weights bit-identical")],
