@@ -93,14 +93,18 @@ def check(lab: Lab) -> Evidence:
         return known_item(cosines(questions, sentences), gold, groups=gold)
 
     @cache
-    def tuned(run: Run, reading: CausalReading) -> Any:
-        return make(lab.model("base", run), pairs, reading=reading, steps=_STEPS, seed=run.seed)
+    def tuned(run: Run, reading: CausalReading, matched: bool = True) -> Any:
+        answers = pairs[1] if matched else list(lab.rng(run, "answers").permutation(pairs[1]))
+        return make(lab.model("base", run), (pairs[0], answers), reading=reading, steps=_STEPS, seed=run.seed)
 
     def weighted(run: Run) -> Any:
         return tuned(run, StateReading("weighted"))
 
     def mean(run: Run) -> Any:
         return tuned(run, StateReading("mean"))
+
+    def mismatched(run: Run) -> Any:
+        return tuned(run, StateReading("weighted"), matched=False)
 
     def untuned(run: Run) -> Any:
         return make(lab.model("base", run))
@@ -111,8 +115,8 @@ def check(lab: Lab) -> Evidence:
             judge=judge, name="weighted by position over the last token",
         ),
         guards=[
+            lab.better(weighted, untuned, mismatched, judge=judge, name="tuned over untuned"),
             lab.not_worse(weighted, mean, judge=judge, name="not worse than the plain mean"),
             lab.reported(mean, judge=judge, name="plain mean, tuned"),
-            lab.reported(untuned, judge=judge, name="weighted by position, untuned"),
         ],
     )  # fmt: skip
