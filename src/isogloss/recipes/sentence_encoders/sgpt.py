@@ -103,9 +103,6 @@ def check(lab: Lab) -> Evidence:
     def mean(run: Run) -> Any:
         return tuned(run, StateReading("mean"))
 
-    def mismatched(run: Run) -> Any:
-        return tuned(run, StateReading("weighted"), matched=False)
-
     def untuned(run: Run) -> Any:
         return make(lab.model("base", run))
 
@@ -115,7 +112,8 @@ def check(lab: Lab) -> Evidence:
             judge=judge, name="weighted by position over the last token",
         ),
         guards=[
-            lab.better(weighted, untuned, mismatched, judge=judge, name="tuned over untuned"),
+            lab.better(weighted, untuned, lambda run: tuned(run, StateReading("weighted"), matched=False), judge=judge,
+                       name="tuned over untuned"),
             lab.not_worse(weighted, mean, judge=judge, name="not worse than the plain mean"),
             lab.reported(mean, judge=judge, name="plain mean, tuned"),
         ],
