@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from isogloss.workflows.adapting.fitting import weighted_by_rarity
 from isogloss.workflows.adapting.fusing import smallest, try_words, words_can_be_trusted
 from isogloss.workflows.adapting.halving import LEAST, halve
-from isogloss.workflows.adapting.portfolio import ROWS, Row, usable
+from isogloss.workflows.adapting.linear_maps import MAPS
+from isogloss.workflows.adapting.portfolio import FAMILIES, ROWS, Row, usable
 from isogloss.workflows.adapting.workbench import Candidate, Workbench, kinds_of
 
 if TYPE_CHECKING:
@@ -60,17 +62,24 @@ def choose(bench: Workbench) -> Choice:
             choice.tell(bench, found)
             fitted += found
     trained = _train(bench, [row for row in rows if row.course], choice)
-    maps = not bench.order.families or "maps" in bench.order.families
     choice.best = _better(bench, bench.base, [*fitted, *trained])
-    if maps and choice.best.family not in ("maps", "learned") and choice.best is not bench.base:
-        from isogloss.workflows.adapting.linear_maps import MAPS
-
-        further = [bench.mapped(choice.best, name) for name in MAPS]
-        choice.tell(bench, further)
-        choice.best = _better(bench, choice.best, further)
-    if not bench.order.families or "words" in bench.order.families:
-        _fuse(bench, choice)
+    _finish(bench, choice)
     return choice
+
+
+def _finish(bench: Workbench, choice: Choice) -> None:
+    """Let the best go through what it has not been through: rarity, maps, words."""
+    asked = set(bench.order.families or FAMILIES)
+    best = choice.best
+    further: list[Candidate] = []
+    if "rarity" in asked and best.encoder is not None and best.family not in ("base", "rarity", "maps", "learned"):
+        further += weighted_by_rarity(bench, best)
+    if "maps" in asked and best.family not in ("base", "maps", "learned"):
+        further += [bench.mapped(best, name) for name in MAPS]
+    choice.tell(bench, further)
+    choice.best = _better(bench, best, further)
+    if "words" in asked:
+        _fuse(bench, choice)
 
 
 def _train(bench: Workbench, rows: Sequence[Row], choice: Choice) -> list[Candidate]:

@@ -26,12 +26,19 @@ def try_maps(bench: Workbench) -> list[Candidate]:
 
 def try_rarity(bench: Workbench) -> list[Candidate]:
     """Weight the base's token vectors by how rare each token is in the documents that teach."""
-    encoder = bench.base.encoder
-    assert encoder is not None
+    return weighted_by_rarity(bench, bench.base)
+
+
+def weighted_by_rarity(bench: Workbench, model: Candidate) -> list[Candidate]:
+    """Weight a static candidate's token vectors by rarity, at several powers."""
+    assert model.encoder is not None
+    before = "" if model is bench.base else f"{model.name}, "
     found = []
     for power in RARITY:
-        made = rarer(encoder, texts_of(bench.material.train), power)
-        found.append(bench.of_static(f"tokens weighted by rarity^{power:g}", "rarity", made))
+        made = rarer(model.encoder, texts_of(bench.material.train), power)
+        one = bench.of_static(f"{before}tokens weighted by rarity^{power:g}", "rarity", made)
+        one.seconds, one.facts = model.seconds, {**model.facts, "rarity": power}
+        found.append(one)
     return found
 
 

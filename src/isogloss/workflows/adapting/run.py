@@ -162,7 +162,8 @@ def adapt(
     if choice.best is bench.base:
         proof.reason = "no candidate was better on the questions that choose"
     facts = {
-        "documents": len(material.records), "learned_from": len(material.train), "chosen_by": len(bench.room.made),
+        "documents": len(material.records), "passages_a_second": round(bench.rate, 1),
+        "learned_from": len(material.train), "chosen_by": len(bench.room.made),
         "proved_by": proof.questions, "passages": proof.passages, "candidates": len(choice.tried),
         "seconds": round(clock.spent(), 1), "budget": order.budget, "tried": choice.tried, "left_out": choice.left_out,
     }  # fmt: skip
