@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
 """Shares of the trained weights that a merge with the base is tried with."""
+BEGINNING = 0.25
+"""Share of the budget without which no course is begun: loading torch and making pairs would eat what is left."""
 SURER = 1.0
 """Standard errors by which a further step must be better: else the simpler candidate stays."""
 
@@ -100,7 +102,7 @@ def _train(bench: Workbench, rows: Sequence[Row], choice: Choice) -> list[Candid
     use_threads(bench.threads)
     courses: list[Course] = []
     for row in rows:
-        if bench.clock.left() < (merges + 2) * reading + LEAST:
+        if bench.clock.left() < max((merges + 2) * reading + LEAST, BEGINNING * bench.clock.budget):
             choice.left_out[row.name] = "the budget is too short for it"
             continue
         begun: Course | None = getattr(makers, row.course)(bench)
