@@ -17,9 +17,9 @@ from isogloss.cli.console import Console, open_console
 from isogloss.cli.main import main
 from isogloss.errors import CheckFailed, IncompatibleIndexError, IsoglossError, IsoglossWarning, UsageError
 
-VERBS = ["add", "calibrate", "check", "compact", "compare", "completion", "demo", "distill", "doctor", "engines",
-         "eval", "export", "info", "lab", "learn", "merge", "mine", "pull", "recipes", "remove", "reproduce", "search",
-         "show", "stats", "train", "verify"]  # fmt: skip
+VERBS = ["adapt", "add", "calibrate", "check", "compact", "compare", "completion", "demo", "distill", "doctor",
+         "encode", "engines", "eval", "export", "info", "lab", "learn", "merge", "mine", "pull", "recipes", "remove",
+         "reproduce", "search", "show", "stats", "train", "verify"]  # fmt: skip
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

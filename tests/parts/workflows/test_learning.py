@@ -88,7 +88,7 @@ def test_errors_come_before_work_and_leave_nothing(folder, tmp_path, monkeypatch
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(learning, "_encoder", stop)
+    monkeypatch.setattr(learning, "encoder_of", stop)
     with pytest.raises(KeyboardInterrupt):
         learn_static(folder, out, Plan(dimensions=4))
     assert not out.exists()

@@ -37,7 +37,7 @@ class LinearMap:
     Examples
     --------
     >>> half = LinearMap(np.zeros(2, np.float32), np.eye(2, dtype=np.float32))
-    >>> half(np.array([[3.0, 4.0]], np.float32)).round(2).tolist()
+    >>> half(np.array([[3.0, 4.0]], np.float32)).astype(float).round(2).tolist()
     [[0.6, 0.8]]
     """
 

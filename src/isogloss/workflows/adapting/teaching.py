@@ -93,7 +93,7 @@ def around(record: Record, place: float, long: int = LONG) -> str:
 
     Examples
     --------
-    >>> around(Record("a", "one two three four five six", "T"), 0.6, long=3)
+    >>> around(Record("a", "one two three four five six", "T"), 0.5, long=3)
     'T three four five'
     """
     words = record.text.split()
