@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -225,10 +225,10 @@ def key(text: str) -> str:
     return re.sub(r"[\W_]+", " ", text.lower()).strip()
 
 
-def evaluation_keys(data: Path) -> set[str]:
+def evaluation_keys(data: Path, names: Sequence[str] = EVALUATION) -> set[str]:
     """Return the keys of every text (and of its sentences) in the evaluation sets that are there."""
     found: set[str] = set()
-    for name in EVALUATION:
+    for name in names:
         for path in sorted((data / name).rglob("*.jsonl*")):
             for row in rows(path):
                 for value in row.values():
