@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from isogloss.arrays import Dense, Rows, normalise
 from isogloss.errors import UsageError
 from isogloss.index.exact import Exact
+from isogloss.seeding import generator
 
 Margin = Literal["ratio", "distance", "absolute"]
 Retrieval = Literal["max", "intersection", "forward", "backward"]
@@ -34,8 +35,9 @@ class Bitext:
 
 
 def mine_bitext(
-    source: Dense, target: Dense, *, k: int = 4, margin: Margin = "ratio", retrieval: Retrieval = "max"
-) -> Bitext:
+    source: Dense, target: Dense, *, k: int = 4, margin: Margin = "ratio", retrieval: Retrieval = "max",
+    strangers: int | None = None,
+) -> Bitext:  # fmt: skip
     """Find pairs whose cosine stands out against the mean cosine of both sentences' nearest neighbours.
 
     Artetxe and Schwenk, "Margin-based Parallel Corpus Mining with Multilingual Sentence Embeddings" (2018,
@@ -54,6 +56,8 @@ def mine_bitext(
         ``"forward"``: each source with its best neighbour; ``"backward"``: each target with its best;
         ``"intersection"``: what both agree on, which needs no threshold; ``"max"``: both, the best first, and no
         sentence twice.
+    strangers
+        Seed that deals each sentence the neighbours' mean of another one, to tell what the neighbourhood itself adds.
 
     Raises
     ------
@@ -75,6 +79,9 @@ def mine_bitext(
         raise UsageError("pairs cannot be chosen", why, "max, intersection, forward or backward")
     ahead, mean_source = _neighbours(source, target, k)  # (n, k), (n,)
     back, mean_target = _neighbours(target, source, k)  # (m, k), (m,)
+    if strangers is not None:
+        draw = generator(strangers, "strangers")
+        mean_source, mean_target = draw.permutation(mean_source), draw.permutation(mean_target)
     a, b = normalise(source), normalise(target)
 
     def scored(left: Rows, right: Rows) -> NDArray[np.float64]:
