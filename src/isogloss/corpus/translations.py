@@ -93,7 +93,9 @@ def hide_translations(pairs: Mapping[str, str], *, without: Sequence[Mapping[str
     fresh = {source: target for target, source in pairs.items() if not {source, target} & known}
     if len(fresh) < _SHARES:
         raise CorpusError("there is nothing to hide", f"{len(fresh)} of {len(pairs)} pairs are left", "give more")
-    source, target, gold = [], [], []
+    source: list[str] = []
+    target: list[str] = []
+    gold: list[int] = []
     for number, (one, other) in enumerate(fresh.items()):
         place = number % _SHARES
         if place < 3:
