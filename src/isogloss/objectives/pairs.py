@@ -56,15 +56,16 @@ def order_loss(scores: Tensor, labels: Tensor) -> Tensor:
     return functional.softplus(terms.logsumexp(0))
 
 
-def pair_features(left: Tensor, right: Tensor, *, product: bool = False) -> Tensor:
-    """Return ``u, v, |u - v|`` and, on request, ``u * v`` beside each other: ``(n, d)`` twice to ``(n, 3 d or 4 d)``.
+def pair_features(left: Tensor, right: Tensor, *, difference: bool = True, product: bool = False) -> Tensor:
+    """Return ``u, v``, ``|u - v|`` and, on request, ``u * v`` beside each other: ``(n, d)`` twice to ``(n, 2-4 d)``.
 
     Examples
     --------
     >>> pair_features(torch.tensor([[1.0]]), torch.tensor([[3.0]]), product=True).tolist()
     [[1.0, 3.0, 2.0, 3.0]]
     """
-    return torch.cat([left, right, (left - right).abs(), *([left * right] if product else [])], 1)  # (n, 3 d or 4 d)
+    compared = [*([(left - right).abs()] if difference else []), *([left * right] if product else [])]
+    return torch.cat([left, right, *compared], 1)  # (n, 2 d to 4 d)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +152,8 @@ class PairClassification(nn.Module):
         Numbers of a vector.
     classes
         How many.
+    difference
+        Whether the head sees ``|u - v|``.
     product
         Whether the head sees ``u * v`` too.
     smoothing
@@ -165,10 +168,12 @@ class PairClassification(nn.Module):
 
     cacheable = True
 
-    def __init__(self, *, width: int, classes: int, product: bool = False, smoothing: float = 0.0) -> None:
+    def __init__(
+        self, *, width: int, classes: int, difference: bool = True, product: bool = False, smoothing: float = 0.0
+    ) -> None:
         super().__init__()
-        self.product, self.smoothing = product, smoothing
-        self.head = nn.Linear((4 if product else 3) * width, classes)
+        self.difference, self.product, self.smoothing = difference, product, smoothing
+        self.head = nn.Linear((2 + difference + product) * width, classes)
 
     def forward(self, outputs: tuple[Tensor, ...], batch: Batch) -> Losses:
         """Return one loss a pair for ``(u, v)``, each ``(size, width)``, and ``(size,)`` classes."""
@@ -179,7 +184,9 @@ class PairClassification(nn.Module):
                 f"the head knows {self.head.out_features} classes",
                 f"the labels run from {int(classes.min())} to {int(classes.max())}",
             )
-        logits = self.head(pair_features(outputs[0], outputs[1], product=self.product))  # (n, classes)
+        logits = self.head(
+            pair_features(outputs[0], outputs[1], difference=self.difference, product=self.product)
+        )  # (n, classes)
         values = functional.cross_entropy(logits, classes, reduction="none", label_smoothing=self.smoothing)
         right = (logits.argmax(1) == classes).float().mean() if len(classes) else torch.zeros(())
         return Losses(values, batch.weights, "pair", {"accuracy": right.detach()})

@@ -19,6 +19,7 @@ from isogloss.objectives.pairs import (  # noqa: E402
     OrderedPairs,
     PairClassification,
     order_loss,
+    pair_features,
 )
 
 DRAWN = torch.Generator().manual_seed(0)
@@ -74,6 +75,11 @@ def test_a_head_of_pairs_is_theirs():
     logs = smooth.head(torch.cat([U, V, (U - V).abs()], 1)).log_softmax(1)
     by_hand = -(0.7 * logs.gather(1, classes[:, None])[:, 0] + 0.1 * logs.sum(1))
     torch.testing.assert_close(ours(smooth, classes).values, by_hand)
+    blind = PairClassification(width=7, classes=3, difference=False).double()  # sees u and v, not how far apart
+    expected = torch.nn.functional.cross_entropy(blind.head(torch.cat([U, V], 1)), classes, reduction="none")
+    torch.testing.assert_close(ours(blind, classes).values, expected)
+    seen = [pair_features(U, V, difference=a, product=b).shape[1] for a in (True, False) for b in (True, False)]
+    assert seen == [4 * 7, 3 * 7, 3 * 7, 2 * 7]
 
 
 def test_a_head_learns():
