@@ -85,6 +85,50 @@ def _nearest(unit: Dense, centres: Dense) -> tuple[NDArray[np.int64], NDArray[np
     return labels, cosines
 
 
+def clusters_within(
+    vectors: Dense, sources: NDArray[np.int64], k: int, *, least: int = 1, seed: int = 0
+) -> NDArray[np.int64]:
+    """Cluster the rows of each source apart, and return numbers ``(n,)`` that no two sources share.
+
+    Merrick 2024, "Embedding And Clustering Your Data Can Improve Contrastive Pretraining"
+    (https://arxiv.org/abs/2407.18887): batches of one cluster of one source have neighbours for negatives.
+
+    Parameters
+    ----------
+    vectors
+        ``(n, d)``.
+    sources
+        ``(n,)`` number of each row's source.
+    k
+        Clusters of all sources together; each source gets its share by size, and at least one.
+    least, seed
+        As for :func:`cluster_rows`.
+
+    Raises
+    ------
+    UsageError
+        Where a source has fewer rows than ``least``, or there are more sources than clusters.
+
+    Examples
+    --------
+    >>> rows = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1], [1, 0]], np.float32)
+    >>> clusters_within(rows, np.array([0, 0, 0, 0, 1]), 3).tolist() in ([0, 0, 1, 1, 2], [1, 1, 0, 0, 2])
+    True
+    """
+    names, counts = np.unique(sources, return_counts=True)
+    if k < len(names) or len(sources) != len(vectors):
+        why = f"{len(vectors)} rows, {len(sources)} of them with a source, {len(names)} sources, k = {k}"
+        raise UsageError("these rows cannot be clustered within their sources", why, "ask for more clusters")
+    labels, used = np.zeros(len(vectors), np.int64), 0
+    for name, count in zip(names, counts, strict=True):
+        rows = np.flatnonzero(sources == name)
+        own = min(count, max(1, round(k * count / len(vectors))))
+        made = cluster_rows(np.asarray(vectors)[rows], own, least=least, seed=seed)
+        labels[rows] = used + made.labels
+        used += len(made)
+    return labels
+
+
 Inspector = Callable[[ClusterSheet], bool]
 """Says whether a cluster is kept, after a look at its sheet: a person, or something that stands in for one."""
 

@@ -14,7 +14,7 @@ from isogloss.corpus.selection import Selection
 from isogloss.errors import UsageError
 from isogloss.mining import clusters as clustering
 from isogloss.mining.candidates import VectorSource
-from isogloss.mining.clusters import ClusterFilter, cluster_rows
+from isogloss.mining.clusters import ClusterFilter, cluster_rows, clusters_within
 from isogloss.mining.consistency import round_trip
 from isogloss.seeding import generator
 
@@ -105,3 +105,21 @@ def test_round_trips_as_brute_force(seed, k):
     ranks = 1 + (table > table[np.arange(8), own][:, None] + 1e-9).sum(1)
     made = round_trip(VectorSource(queries, documents), own, k=k)
     np.testing.assert_allclose(made.score, np.where(ranks <= k, 1 / ranks, 0))
+
+
+@given(seed=st.integers(0, 20), k=st.integers(3, 9))
+def test_clusters_within_never_mix_sources(seed, k):
+    rows, _ = blobs(seed, count=60)
+    sources = np.repeat([4, 7, 1], [30, 20, 10])
+    labels = clusters_within(rows, sources, k, least=2, seed=seed)
+    assert all(len(set(sources[labels == label].tolist())) == 1 for label in set(labels.tolist()))
+    assert np.bincount(labels).min() >= 2
+    assert len(set(labels.tolist())) <= k + 2
+    alone = cluster_rows(rows[:30], round(k / 2), least=2, seed=seed).labels
+    assert adjusted_rand_score(labels[:30], alone) == 1.0, "each source is clustered as though it were alone"
+
+
+def test_more_sources_than_clusters_are_refused():
+    rows, _ = blobs()
+    with pytest.raises(UsageError, match="within their sources"):
+        clusters_within(rows, np.arange(len(rows)) % 5, 3)
