@@ -23,6 +23,7 @@ from isogloss.objectives import (
     regularizers,
 )
 from isogloss.objectives.combined import Combined
+from isogloss.objectives.composition import Composed
 from isogloss.objectives.contract import Batch
 from isogloss.objectives.queue import MomentumQueue
 from isogloss.objectives.sentence_transformers import FromSentenceTransformers
@@ -235,6 +236,7 @@ built: dict[str, tuple[Any, ...]] = {
     }),
     "combined.Combined": (lambda: Combined({"a": (1.0, soft()), "b": (0.5, in_batch.LearnedTemperature(soft()))}),
                           vectors(), roll_outputs),
+    "composition.Composed": (Composed, vectors(3), roll_outputs),
     "matryoshka.Matryoshka": (lambda: matryoshka.Matryoshka(soft(), widths=(2, 4, 8)), vectors(3), roll_outputs),
     "matryoshka.LayerMatryoshka": (lambda: matryoshka.LayerMatryoshka(soft()), layers,
                                    lambda o, b: ({k: roll_outputs(v, b)[0] for k, v in o.items()}, b), DETACHED),
