@@ -23,6 +23,11 @@ class Bottleneck(nn.Module):
     size
         Width of the bottleneck.
 
+    Attributes
+    ----------
+    active
+        Whether it is there; without it the layer is the one from before, see :func:`activate`.
+
     Examples
     --------
     >>> import torch
@@ -35,7 +40,7 @@ class Bottleneck(nn.Module):
         super().__init__()
         if size < 1:
             raise UsageError("a bottleneck needs a width", f"it is {size}", "give 1 or more")
-        self.inner = inner.requires_grad_(False)
+        self.inner, self.active = inner.requires_grad_(False), True
         self.down, self.up = nn.Linear(inner.out_features, size), nn.Linear(size, inner.out_features)
         nn.init.normal_(self.down.weight, std=0.02)
         for parameter in (self.down.bias, self.up.weight, self.up.bias):
@@ -44,6 +49,8 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``(T, outputs)`` for ``(T, inputs)``."""
         y: Tensor = self.inner(x)  # (T, outputs)
+        if not self.active:
+            return y
         return y + self.up(functional.gelu(self.down(y)))  # (T, size), (T, outputs)
 
 
@@ -81,3 +88,26 @@ def add_bottlenecks(module: nn.Module, *, size: int = 32, norms: bool = True, se
             layer.attention_norm.requires_grad_(True)
             layer.out_norm.requires_grad_(True)
     return trainable(module)
+
+
+def activate(module: nn.Module, on: bool = True) -> int:
+    """Switch all bottlenecks of a model on or off, and return how many these are.
+
+    Switched off, a model whose norms did not move is the one from before, to the bit.
+
+    Raises
+    ------
+    UsageError
+        Where there is none.
+
+    Examples
+    --------
+    >>> activate(nn.Sequential(Bottleneck(nn.Linear(2, 2), 1)), on=False)
+    1
+    """
+    found = [one for one in module.modules() if isinstance(one, Bottleneck)]
+    if not found:
+        raise UsageError("there is no bottleneck to switch", f"a {type(module).__name__} has none", "add them first")
+    for one in found:
+        one.active = on
+    return len(found)
