@@ -1,15 +1,16 @@
-"""Round trips: a made query is kept where it finds the document that it was made from."""
+"""Round trips: a query is kept where it finds the document that it was made from, or that merely stands with it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from isogloss.arrays import Rows
 from isogloss.corpus.selection import Selection
 from isogloss.errors import UsageError
-from isogloss.mining.candidates import Source
+from isogloss.mining.candidates import Source, source_of
 
 FOUND, LOST = "finds its document", "does not find its document"
 
@@ -60,3 +61,43 @@ def round_trip(source: Source, positives: Rows, *, k: int = 1, groups: Sequence[
     keep = same.any(axis=1)
     score = np.where(keep, 1.0 / (same.argmax(axis=1) + 1), 0.0)
     return Selection(keep, [FOUND if one else LOST for one in keep.tolist()], score)
+
+
+def consistent_pairs(encoder: Any, queries: Sequence[str], documents: Sequence[str], *, k: int = 2) -> Selection:
+    """Keep the pairs whose query finds its own document among the best ``k`` of all documents.
+
+    Wang et al., "Text Embeddings by Weakly-Supervised Contrastive Pre-training" (2022,
+    https://arxiv.org/abs/2212.03533), filter noisy pairs by a model that learned from all of them, with k = 2 and a
+    million passages: a model learns what is consistent before it learns the noise.
+
+    Parameters
+    ----------
+    encoder
+        Dense, or of words.
+    queries, documents
+        Document ``i`` stands with query ``i``; equal documents are one.
+    k
+        How far down the own document may stand.
+
+    Returns
+    -------
+    Selection
+        A row a pair, as :func:`round_trip` gives it.
+
+    Raises
+    ------
+    UsageError
+        Where ``k`` is below 1, or queries and documents are not equally many.
+
+    Examples
+    --------
+    >>> from isogloss.encoders.lexical import WordEncoder
+    >>> queries = ["red apples", "blue whales", "green tea", "old maps"]
+    >>> documents = ["apples are red", "whales are huge", "tea grows here", "a new bridge"]
+    >>> consistent_pairs(WordEncoder(), queries, documents, k=1).keep.tolist()
+    [True, True, True, False]
+    """
+    if len(queries) != len(documents):
+        raise UsageError("each query needs its document", f"{len(queries)} queries, {len(documents)} documents")
+    source = source_of(encoder.encode(list(queries), role="query"), encoder.encode(list(documents), role="document"))
+    return round_trip(source, np.arange(len(documents)), k=k, groups=documents)
