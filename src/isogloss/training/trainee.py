@@ -26,6 +26,10 @@ from isogloss.training.trained_encoder import TrainedEncoder
 BUNDLED = "static"
 """Name of the static model that comes with the package."""
 
+STEP = 0.04
+"""Usual highest rate of a static model, as a share of the mean size of its numbers: a step of Adam is as large as the
+rate, whatever the numbers are. For the bundled model that is 0.0003."""
+
 
 @dataclass(slots=True)
 class Trainee:
@@ -131,6 +135,11 @@ def _static(name: str) -> Trainee:
         write_aside(folder, lambda partial: encoder().save(partial, card=card))
 
     return Trainee(
-        model, tokens, encoder, save, learning_rate=1e-3, batch_size=512, precisions=("fp32",),
+        model, tokens, encoder, save, learning_rate=_rate(model.table.weight), batch_size=512, precisions=("fp32",),
         make_optimiser=sparse_adam,
     )  # fmt: skip
+
+
+def _rate(rows: Tensor) -> float:
+    """Return the usual rate of token vectors ``(V, d)``; where all are zero there is no size to go by."""
+    return STEP * float(rows.detach().abs().mean()) or 1e-3

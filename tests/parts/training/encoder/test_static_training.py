@@ -19,6 +19,7 @@ from isogloss.nn.static import StaticModel  # noqa: E402
 from isogloss.objectives.in_batch import InBatchSoftmax  # noqa: E402
 from isogloss.training.row_adam import RowAdam  # noqa: E402
 from isogloss.training.static_training import PieceTokens, new_static, table, train_static  # noqa: E402
+from isogloss.training.trainee import trainee  # noqa: E402
 from isogloss.vocabulary.wordpiece import WordPiece  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::isogloss.errors.IsoglossWarning")
@@ -123,3 +124,30 @@ def test_what_cannot_be_trained_is_said():
         train_static(base, [["a", "b"], ["c", "d"]], InBatchSoftmax(), steps=1, epochs=1)
     with pytest.raises(UsageError, match="nothing to train on"):
         train_static(base, [[], []], InBatchSoftmax())
+
+
+def test_the_usual_rate_follows_the_size_of_the_numbers(tmp_path):
+    pieces = WordPiece(["[UNK]", "a", "b", "c"])
+    rows = np.array([[0, 0], [1, -3], [2, 2], [0, 4]], np.float32)  # mean size 1.5
+
+    def rate(name, factor):
+        StaticEncoder(pieces, TokenVectors(factor * rows, np.ones(4, np.float32))).save(tmp_path / name)
+        return trainee(str(tmp_path / name)).learning_rate
+
+    assert rate("one", np.float32(1)) == pytest.approx(0.06)
+    assert rate("eight", np.float32(8)) == pytest.approx(0.48)
+    assert rate("none", np.float32(0)) == 1e-3
+    assert trainee("static").learning_rate == pytest.approx(3e-4, rel=0.05)
+
+
+def test_training_does_not_know_the_size_of_the_numbers():
+    first = new_static(bundled_static().pieces, 8, seed=0)
+    large = StaticEncoder(first.pieces, TokenVectors(16 * first.vectors.rows, first.vectors.weights))
+    columns = [["heat", "cats", "rain", "tax"], ["warm", "animals", "weather", "law"]]
+    small, big = (
+        train_static(base, columns, InBatchSoftmax(), steps=5, learning_rate=rate)
+        for base, rate in ((first, 1e-3), (large, 16e-3))
+    )
+    words = [word for column in columns for word in column]
+    assert np.einsum("ij,ij->i", small.encode(words), big.encode(words)).min() > 0.9999
+    assert np.einsum("ij,ij->i", small.encode(words), first.encode(words)).max() < 0.99999
