@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from isogloss.errors import CorpusError
 from isogloss.text.sentences import sentences
 
-LONGEST = 60
+LONGEST = 45
 """Words of a window; a longer one is left out, because models of the Lab would not read its end."""
 
 
@@ -57,7 +57,7 @@ def answer_windows(rows: Iterable[Mapping[str, str]], *, each: int = 1, copies: 
     Raises
     ------
     CorpusError
-        Where no row has a window of at most 60 words.
+        Where no row has a window of at most 45 words.
 
     Examples
     --------

@@ -14,6 +14,7 @@ from isogloss.errors import UsageError
 from isogloss.nn.packing import join
 from isogloss.objectives.contract import Batch, Objective
 from isogloss.protocols import Progress
+from isogloss.training.adapters.freezing import freeze
 from isogloss.training.batching import TextBatches
 from isogloss.training.fine_tuning import encode_together, prompts_of
 from isogloss.training.loop import train
@@ -31,6 +32,9 @@ class Settings(TypedDict, total=False):
         One pass over the data where None.
     batch_size, learning_rate
         Most items of a batch (32), and the highest rate (2e-5).
+    only
+        Patterns of the names of the weights that move, as for :func:`~isogloss.training.adapters.freezing.freeze`; all
+        where None. With ``*layers.*`` the token table rests, which takes half of a small model's step.
     precision
         ``bf16`` (default) or ``fp32``.
     progress
@@ -40,6 +44,7 @@ class Settings(TypedDict, total=False):
     steps: int | None
     batch_size: int
     learning_rate: float
+    only: Sequence[str] | str | None
     precision: Literal["bf16", "fp32"]
     progress: Progress | None
 
@@ -140,6 +145,9 @@ def towers(module: nn.Module, batch: Batch) -> tuple[Tensor, ...]:
 def _run(
     module: nn.Module, batches: Batches, objective: Objective, forward: Forward, seed: int, settings: Settings
 ) -> None:
+    only = settings.get("only")
+    if only is not None:
+        freeze(module, only=only)
     mover = Optimiser(learning_rate=settings.get("learning_rate", 2e-5))
     player = Player(module=module, objective=objective, forward=forward, optimiser=mover)
     stage = Stage(

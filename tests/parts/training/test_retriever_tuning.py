@@ -72,6 +72,16 @@ def test_untrained_towers_are_the_model_itself(base):
         assert a.shape == shape.shape
 
 
+def test_chosen_weights_alone_move(base):
+    query, document = base(), base()
+    before = {name: value.clone() for name, value in query.model.state_dict().items()}
+    tune_towers(query, document, [QUESTIONS, PASSAGES], Watched(), only="*layers.*", **FAST)
+    for tower in (query, document):
+        moved = [name for name, value in tower.model.state_dict().items() if not torch.equal(value, before[name])]
+        assert moved
+        assert all("layers." in name for name in moved)
+
+
 def test_groups_are_never_mixed_and_every_item_is_seen_once(base):
     groups, seen = np.repeat([5, 2, 9], [6, 4, 2]), Watched()
     encoder = base()
