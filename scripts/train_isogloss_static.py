@@ -6,8 +6,8 @@
 
 ``scripts/fit_isogloss_static.py`` makes the model that this begins with (``--base``; by default the bundled one).
 ``scripts/isogloss_static_pairs.py`` says what trains, what chooses and what proves. ``train`` takes the settings that
-``choose`` found, ``CHOSEN``; ``prove`` reads what proves and writes the table and the card beside the weights. The
-teacher's vectors are kept in the cache. Everything is drawn from one seed.
+``choose`` found, ``CHOSEN``; ``prove`` reads what proves and writes the table beside the weights. The teacher's vectors
+are kept in the cache. Everything is drawn from one seed. What came of it stands in ``docs/decisions.md``.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ CANDIDATES = (
     replace(CHOSEN, spread=0.1, rate=1e-4),
     replace(CHOSEN, spread=0.1, batch=1024),
 )
-"""Those that were tried with all pairs; a first round with half of them stands in ``docs/decisions.md``."""
+"""Those that were tried with all pairs, after a first round with half of them; figures in ``docs/decisions.md``."""
 
 
 @dataclass(frozen=True)
