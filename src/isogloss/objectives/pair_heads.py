@@ -117,7 +117,7 @@ class HeadRegression(nn.Module):
     --------
     >>> objective, one = HeadRegression(PairHead(2, 1, hidden=0)), torch.zeros(1, 2)
     >>> said = float(objective.head(one, one).detach())
-    >>> round(float(objective((one, one), Batch((one, one), torch.tensor([[said + 3.0]]))).mean()), 4)
+    >>> round(objective((one, one), Batch((one, one), torch.tensor([[said + 3.0]]))).mean().item(), 4)
     9.0
     """
 
