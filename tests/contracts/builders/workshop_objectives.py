@@ -22,6 +22,7 @@ from isogloss.objectives import (
     ranking,
     regularizers,
 )
+from isogloss.objectives.both_ways import BothWays, nt_xent
 from isogloss.objectives.combined import Combined
 from isogloss.objectives.composition import Composed
 from isogloss.objectives.contract import Batch
@@ -236,6 +237,8 @@ built: dict[str, tuple[Any, ...]] = {
     }),
     "combined.Combined": (lambda: Combined({"a": (1.0, soft()), "b": (0.5, in_batch.LearnedTemperature(soft()))}),
                           vectors(), roll_outputs),
+    "both_ways.BothWays": (lambda: BothWays(inner=soft()), vectors(), roll_outputs),
+    "both_ways.BothWays NT-Xent": (nt_xent, vectors(), roll_outputs),
     "composition.Composed": (Composed, vectors(3), roll_outputs),
     "matryoshka.Matryoshka": (lambda: matryoshka.Matryoshka(soft(), widths=(2, 4, 8)), vectors(3), roll_outputs),
     "matryoshka.LayerMatryoshka": (lambda: matryoshka.LayerMatryoshka(soft()), layers,
@@ -294,7 +297,14 @@ built: dict[str, tuple[Any, ...]] = {
         lambda: preference.DirectPreference(kind="squared"), scores(4), swap
     ),
 }  # fmt: skip
-free = {"in_batch", "classes.ClassMargin", "pairs.CosineRegression", "pairs.OrderedPairs", "matryoshka.Matryoshka"}
+free = {
+    "in_batch",
+    "both_ways",
+    "classes.ClassMargin",
+    "pairs.CosineRegression",
+    "pairs.OrderedPairs",
+    "matryoshka.Matryoshka",
+}
 for name, (make, case, wrong, *rest) in built.items():
     shuffled = roll_labels if wrong is None and case is grouped else wrong
     scale_free = name.split(" ")[0] in free or name.split(".")[0] in free

@@ -19,6 +19,7 @@ from isogloss.objectives import (
     replaced_token,
     sequence,
     span,
+    with_masked_words,
 )
 from isogloss.objectives.contract import Batch
 
@@ -125,6 +126,26 @@ def select_both(outputs: Any, batch: Any, items: Any) -> tuple[Any, Any]:
     return (ahead, back[causal.previous(rest.columns[0]) >= 0]), rest
 
 
+def anchored(items: int, seed: int) -> tuple[Any, Any]:
+    """Two columns of vectors that are near each other, and logits of the first one's tokens."""
+    words, batch = judged(items, seed)
+    drawn = torch.Generator().manual_seed(seed)
+    first, noise = (torch.randn(items, 8, generator=drawn, dtype=torch.float64) for _ in range(2))
+    vectors = first.requires_grad_(), (first.detach() + 0.3 * noise).requires_grad_()
+    return (*vectors, words), Batch(batch.columns * 2, extra=batch.extra)
+
+
+def select_anchored(outputs: Any, batch: Any, items: Any) -> tuple[Any, Any]:
+    """Vectors have a row a text, logits one a token."""
+    words, rest = select(outputs[-1], batch, items)
+    return (*(one[items] for one in outputs[:-1]), words), rest
+
+
+def mismatch(outputs: Any, batch: Any) -> tuple[Any, Any]:
+    """Give each text another one's partner."""
+    return (outputs[0], outputs[1].roll(1, 0), outputs[2]), batch
+
+
 def flip(outputs: Any, batch: Any) -> tuple[Any, Any]:
     """Tell everything wrongly."""
     return outputs._replace(discriminator=-outputs.discriminator), batch
@@ -150,6 +171,9 @@ objectives = {
     "objectives.class_prediction.ClassPrediction": _part(class_prediction.ClassPrediction, classed, None),
     "objectives.reconstruction.BottleneckReconstruction": _part(reconstruction.BottleneckReconstruction, judged),
     "objectives.span.SpanBoundary": _part(span.SpanBoundary, edged),
+    "objectives.with_masked_words.WithMaskedWords": ObjectivePart(
+        with_masked_words.WithMaskedWords, anchored, mismatch, opted_out=SINGLE, select=select_anchored
+    ),
     "objectives.replaced_token.ReplacedTokenDetection": ObjectivePart(
         replaced_token.ReplacedTokenDetection, replaced, flip, opted_out=SINGLE, select=select
     ),
