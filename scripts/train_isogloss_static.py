@@ -32,8 +32,8 @@ LONGEST = 128
 OPTIONS: dict[str, dict[str, Any]] = {
     "retrieval": {"k": 10, "metrics": ["ndcg@10"]}, "clustering": {"experiments": 3, "most": 4096},
 }  # fmt: skip
-"""Of the project's tasks. The bootstrap of a V-measure is dear: 4,096 texts are drawn of each set, thrice clustered. That
-proved too few: starts of k-means differ by more than the interval, which knows texts alone."""
+"""Of the project's tasks. The bootstrap of a V-measure is dear: 4,096 texts are drawn of each set, thrice clustered.
+That proved too few: starts of k-means differ by more than the interval, which knows texts alone."""
 
 
 @dataclass(frozen=True)
