@@ -1,0 +1,1 @@
+"""Recipes of encoders that are to serve all tasks at once."""
