@@ -100,5 +100,4 @@ def check(lab: Lab) -> Evidence:
         [lab.better(merged, search, mixed_up, judge=judge, margin=0.005, name="merged over the searching copy"),
          lab.better(merged, compare, mixed_up, judge=judge, margin=0.005, name="merged over the comparing copy"),
          lab.reported(plain, judge=judge, name="the plain mean")],
-        immune={"labels": "one of the two tasks has labels; with the other's pairs the probe still shows the way"},
     )  # fmt: skip
