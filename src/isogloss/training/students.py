@@ -1,4 +1,4 @@
-"""Smaller transformers: the teacher with fewer dimensions, or with fewer layers taught by the whole one."""
+"""Smaller transformers: the teacher with fewer dimensions, or with fewer layers taught by the whole one, or both."""
 
 from __future__ import annotations
 
@@ -108,6 +108,63 @@ def shallow(
     student.model.eval()
     facts = {"layers": [int(one) + 1 for one in chosen], "steps": summary.steps, "seconds": round(summary.seconds, 1)}
     return _student(student, facts)
+
+
+def regressed(
+    base: Trainable | TrainedEncoder, texts: Sequence[str], targets: Dense, *, layers: int, ridge: float = 0.01
+) -> TrainedEncoder:
+    """Return the first layers of a model under a linear map that comes as near to ``targets`` as ridge regression can.
+
+    The start of a student with few layers and few dimensions, before its layers learn. With pooled states ``X`` about
+    their mean ``m`` and targets about theirs, ``W`` solves ``(X^T X + r t I) W = X^T Y``, ``t`` the mean of the
+    diagonal of ``X^T X``; the bias makes up for both means. Nothing is scaled to length one: targets have lengths.
+
+    Source: Zhao et al. 2022, "Compressing Sentence Representation for Semantic Retrieval via Homomorphic Projective
+    Distillation" (https://arxiv.org/abs/2203.07687), where the map begins at random; Hoerl and Kennard 1970, "Ridge
+    Regression" (https://doi.org/10.1080/00401706.1970.10488634).
+
+    Parameters
+    ----------
+    base
+        Whose layers, tokens and pooling are taken; parameters are shared with it.
+    texts, targets
+        Sentences, and a vector ``(n, k)`` of each.
+    layers
+        How many, from the first on.
+    ridge
+        ``r``.
+
+    Raises
+    ------
+    UsageError
+        Where texts and targets are not equally many, or the model has fewer layers.
+
+    Examples
+    --------
+    With a model on the machine (``isogloss pull minilm``)::
+
+        student = regressed(load_trainable("minilm"), texts, targets, layers=2)
+    """
+    whole = base.trainable if isinstance(base, TrainedEncoder) else base
+    depth = len(whole.model.transformer.layers)
+    if len(texts) != len(targets) or not len(texts) or not 1 <= layers <= depth:
+        why = f"{len(texts)} texts, {len(targets)} targets, {layers} of {depth} layers"
+        raise UsageError(
+            "a map cannot be fitted", why, "give a target for each text, and no more layers than there are"
+        )
+    part = keep_layers(whole, range(layers))
+    pooled = SentenceModel(part.model.transformer, pooling=part.model.pooling, normalise=False)
+    states = np.asarray(TrainedEncoder.of(_with(part, pooled)).encode(list(texts)), np.float64)  # (n, d)
+    mean, wanted = states.mean(0), np.asarray(targets, np.float64)  # (d,), (n, k)
+    moment = (states - mean).T @ (states - mean)  # (d, d)
+    moment[np.diag_indices_from(moment)] += ridge * np.trace(moment) / len(moment)
+    weight = np.linalg.solve(moment, (states - mean).T @ (wanted - wanted.mean(0)))  # (d, k)
+    layer = DenseLayer(weight.shape[0], weight.shape[1], activation="Identity")
+    with torch.no_grad():
+        layer.linear.weight.copy_(torch.from_numpy(weight.T.astype(np.float32)))
+        layer.linear.bias.copy_(torch.from_numpy((wanted.mean(0) - mean @ weight).astype(np.float32)))
+    model = SentenceModel(pooled.transformer, pooling=pooled.pooling, dense=[layer], normalise=False).eval()
+    return TrainedEncoder.of(_with(part, model))
 
 
 def _with(whole: Trainable, model: SentenceModel) -> Trainable:
