@@ -129,6 +129,19 @@ def test_readings_that_a_swap_does_not_touch_are_not_taken_again(make_lab, arms)
     assert arms.ran == {"treated": 10, "control": 10, "placebo": 5, "positive": 5}  # noise of treated, constant control
 
 
+@pytest.mark.parametrize("gain", [0.0, 0.04])
+def test_without_a_gain_under_sabotage_placebo_and_positive_control_cost_nothing(make_lab, arms, gain):
+    lab = make_lab(swap="labels")  # which touches arms that ask the Lab for data; these do not
+    finding = lab.better(
+        arms.arm("treated", gain), arms.arm("control"), arms.arm("placebo", 0.001), judge=arms.judge,
+        positive=arms.arm("positive", 0.05),
+    )  # fmt: skip
+    evidence = lab.evidence(finding)
+    assert evidence.primary.verdict == ("holds" if gain else "refuted here")
+    assert ("placebo" in arms.ran) == bool(gain)
+    assert "positive" not in arms.ran or gain
+
+
 # -- whole recipes, planted in a folder -------------------------------------------------------------------------------
 
 

@@ -107,7 +107,8 @@ class Setting:
 def weigh(lab: Setting, primary: Finding, guards: Sequence[Finding], immune: Mapping[str, str]) -> Evidence:
     """Measure and judge; up to ``lab.most`` seeds where the first ``lab.seeds`` decide nothing.
 
-    Under sabotage the claim alone is judged: guards say nothing about its mechanism.
+    Under sabotage the claim alone is judged: guards say nothing about its mechanism. Where it is no gain any more,
+    neither placebo nor positive control is measured: nothing that they say could make the claim hold.
     """
     _check_plan(primary, immune)
     for number, finding in enumerate([primary, *guards]):
@@ -154,14 +155,16 @@ def _give_labels(bench: Bench, finding: Finding, number: int) -> None:
 
 
 def _judged(lab: Setting, findings: Sequence[Finding], runs: list[Run]) -> tuple[list[Outcome], rules.Judged]:
-    lab.bench.measure([job for finding in findings for job in jobs(finding)], runs)
-    outcomes = [_Judging(lab.bench, finding, runs).outcome() for finding in findings]
+    brief = lab.swap is not None
+    wanted = [job for finding in findings for job in jobs(finding, brief=brief)]
+    lab.bench.measure(wanted, runs)
+    outcomes = [_Judging(lab.bench, finding, runs, brief).outcome() for finding in findings]
     guards = [(one.name, (one.verdict, one.reason)) for one in outcomes[1:] if one.kind != "reported"]
     return outcomes, rules.lowered((outcomes[0].verdict, outcomes[0].reason), guards)
 
 
-def jobs(finding: Finding) -> list[Job]:
-    """Return every reading that a finding surely needs."""
+def jobs(finding: Finding, *, brief: bool = False) -> list[Job]:
+    """Return every reading that a finding surely needs; ``brief``: to see that a gain is none."""
     sizes = finding.settings.get("sizes", (None,))
     readers = list(finding.judges.values())
     cost = finding.settings.get("cost")
@@ -169,14 +172,15 @@ def jobs(finding: Finding) -> list[Job]:
         readers.append(cost)
     if "invariant" in finding.settings:
         readers.append(finding.settings["invariant"])
-    return [Job(arm, reader, size) for size in sizes for arm in finding.arms.values() for reader in readers]
+    first = ("treated", "control") if brief and finding.kind == "better" else tuple(finding.arms)
+    return [Job(finding.arms[part], reader, size) for size in sizes for part in first for reader in readers]
 
 
 class _Judging:
     """One finding with its readings; a method a kind."""
 
-    def __init__(self, bench: Bench, finding: Finding, runs: list[Run]) -> None:
-        self.bench, self.finding, self.runs = bench, finding, runs
+    def __init__(self, bench: Bench, finding: Finding, runs: list[Run], brief: bool = False) -> None:
+        self.bench, self.finding, self.runs, self.brief = bench, finding, runs, brief
         self.made = Outcome(finding.kind, finding.name, "inconclusive", "")
 
     def outcome(self) -> Outcome:
@@ -229,6 +233,8 @@ class _Judging:
     def _better(self) -> rules.Judged:
         treated, control = self.samples("treated"), self.samples("control")
         d = self.effect("treated - control", treated, control)
+        if self.brief and not rules.gains(d, self.finding.margin):
+            return rules.no_gain(d, self.finding.margin)
         m = self.effect("treated - placebo", treated, self.samples("placebo"))
         if dead := self.dead_placebo():
             return "inconclusive", dead

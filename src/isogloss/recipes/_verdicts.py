@@ -14,6 +14,30 @@ Judged = tuple[Word, str]
 """A verdict and why, in words."""
 
 
+def gains(d: Measured, margin: float) -> bool:
+    """Say whether ``d`` (treated - control) is a real gain of at least the margin.
+
+    Examples
+    --------
+    >>> gains(Measured(0.05, 0.03, 0.07, 0.01, 0.0, 5), 0.01), gains(Measured(0.05, -0.01, 0.11, 0.03, 0.0, 5), 0.01)
+    (True, False)
+    """
+    return d.value >= margin and d.low > 0
+
+
+def no_gain(d: Measured, margin: float) -> Judged:
+    """Judge a sabotaged claim that is no gain any more: surely below the margin, or not surely anything.
+
+    Examples
+    --------
+    >>> no_gain(Measured(0.0, -0.01, 0.005, 0.01, 0.0, 5), 0.01)[0], no_gain(Measured(0.0, -0.1, 0.1, 0, 0, 5), 0.01)[0]
+    ('refuted here', 'inconclusive')
+    """
+    if d.high < margin:
+        return "refuted here", f"treated - control {span(d)} stays below the margin {margin:g}"
+    return "inconclusive", f"treated - control {span(d)} is no real gain of {margin:g}"
+
+
 def better(d: Measured, m: Measured, margin: float, control_seen: bool) -> Judged:
     """Judge a gain: ``d`` is treated - control, ``m`` is treated - placebo.
 
@@ -23,7 +47,7 @@ def better(d: Measured, m: Measured, margin: float, control_seen: bool) -> Judge
     >>> better(gain, gain, 0.01, False)[0], better(gain, Measured(0.0, -0.005, 0.005, 0, 0, 5), 0.01, False)[0]
     ('holds', 'other cause')
     """
-    real = d.value >= margin and d.low > 0
+    real = gains(d, margin)
     if real and m.high < margin:
         return "other cause", f"the gain is real, but the placebo reaches it: treated - placebo {span(m)}"
     if real and m.low > 0:
