@@ -52,7 +52,7 @@ class MergedModule(nn.Module):
     --------
     >>> base, tuned = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
     >>> merged = MergedModule(base, [{"weight": base.weight + 2}, {"weight": base.weight + 4}])
-    >>> round(float(merged.state()["weight"] - base.weight), 4)
+    >>> round((merged.state()["weight"] - base.weight).item(), 4)
     3.0
     """
 
