@@ -13,6 +13,10 @@ TEACHERS = {"static": "minilm", "isogloss-static": "minilm"}
 UNDONE = {"minilm-mlm": "minilm", "minilm-3": "minilm", "tiny-s2s": "minilm"}
 """Base models of the Lab made out of another: what that one saw may still be in them."""
 
+OWN = {"isogloss-static": "static"}
+"""Names under which cards say what a model itself was fitted on."""
+SEEN = ("same data", "same source")
+
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
@@ -46,16 +50,19 @@ def exposure(model: str, data: str) -> Exposure:
 
     Examples
     --------
-    >>> exposure("words", "sts-b").seen
-    False
+    >>> exposure("words", "sts-b").seen, exposure("static", "gutenberg").seen
+    (False, True)
     """
     name = ALIASES.get(model.lower(), model.lower())
     source = TEACHERS.get(name) or UNDONE.get(name) or name
     if name in UNTRAINED and name not in TEACHERS:
         return Exposure(model, data, False, "")
-    found = _of_card(data).get(source, "")
+    seen_by = _of_card(data)
+    own, found = seen_by.get(OWN.get(name, name), ""), seen_by.get(source, "")
+    if own:
+        return Exposure(model, data, own.startswith(SEEN), own)
     via = f" (through {source})" if found and source != name else ""
-    return Exposure(model, data, found.startswith(("same data", "same source")), found + via)
+    return Exposure(model, data, found.startswith(SEEN), found + via)
 
 
 def _of_card(data: str) -> dict[str, str]:
