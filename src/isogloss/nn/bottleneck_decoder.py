@@ -70,9 +70,7 @@ class BottleneckDecoder(nn.Module):
         """
         if len(vectors) != len(given):
             raise UsageError("each text needs one vector", f"{len(given)} texts, {len(vectors)} vectors")
-        first, own = _places(given)  # (n,), (T,)
-        ids = given.ids.new_zeros(len(given.ids) + len(given)).index_copy(0, own, given.ids)  # (T + n,)
-        led = Packed(ids, given.offsets + torch.arange(len(given) + 1))
+        led, first, own = led_by_vectors(given)  # (T + n,), (n,), (T,)
         x = self.embeddings(led)  # (T + n, width)
         x = x.index_copy(0, first, vectors.to(x.dtype))
         states = self.layers(x, led)  # (T + n, width)
@@ -82,11 +80,20 @@ class BottleneckDecoder(nn.Module):
         return logits
 
 
-def _places(given: Packed) -> tuple[Tensor, Tensor]:
-    """Return where the vectors ``(n,)`` and the tokens ``(T,)`` stand once a vector leads each text."""
-    texts = torch.arange(len(given))
-    own = torch.arange(int(given.offsets[-1])) + torch.repeat_interleave(texts, given.lengths) + 1
-    return (given.offsets[:-1] + texts).to(given.ids.device), own.to(given.ids.device)
+def led_by_vectors(given: Packed) -> tuple[Packed, Tensor, Tensor]:
+    """Return texts with an empty place in front of each, and where these places ``(n,)`` and the tokens ``(T,)`` stand.
+
+    Examples
+    --------
+    >>> led, first, own = led_by_vectors(Packed(torch.tensor([5, 6, 7]), torch.tensor([0, 2, 3])))
+    >>> led.ids.tolist(), led.offsets.tolist(), first.tolist(), own.tolist()
+    ([0, 5, 6, 0, 7], [0, 3, 5], [0, 3], [1, 2, 4])
+    """
+    texts, device = torch.arange(len(given)), given.ids.device
+    first = (given.offsets[:-1] + texts).to(device)  # (n,)
+    own = (torch.arange(len(given.ids)) + torch.repeat_interleave(texts, given.lengths) + 1).to(device)  # (T,)
+    ids = given.ids.new_zeros(len(given.ids) + len(given)).index_copy(0, own, given.ids)  # (T + n,)
+    return Packed(ids, given.offsets + torch.arange(len(given) + 1)), first, own
 
 
 class BottleneckAutoencoder(nn.Module):

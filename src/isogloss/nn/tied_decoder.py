@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from isogloss.errors import UnsupportedModelError, UsageError
+from isogloss.nn.bottleneck_decoder import led_by_vectors
 from isogloss.nn.heads import TokenPredictor
 from isogloss.nn.packing import Packed
 from isogloss.nn.transformer import Layout, Transformer
@@ -74,17 +74,14 @@ class TiedDecoder(nn.Module):
         if len(vectors) != len(given):
             raise UsageError("each text needs one vector", f"{len(given)} texts, {len(vectors)} vectors")
         body: Transformer = self.predictor.body  # type: ignore[assignment]
-        first = given.offsets[:-1] + torch.arange(len(given))  # (n,) where the vectors stand once they lead their texts
-        before = torch.arange(len(given.ids)) + torch.repeat_interleave(torch.arange(len(given)), given.lengths)
-        ids = given.ids.new_zeros(len(given.ids) + len(given)).index_copy(0, before + 1, given.ids)  # (T + n,)
-        led = Packed(ids, given.offsets + torch.arange(len(given) + 1))
+        led, first, own = led_by_vectors(given)  # (T + n,), (n,), (T,)
         x: Tensor = body.embeddings(led)  # (T + n, width)
         x = x.index_copy(0, first, vectors.to(x.dtype))
         layout, texts = Layout(led, causal=True), led.texts()
         for layer in body.layers:
             told = layer.attention_out(layer.value(vectors))  # type: ignore[operator]  # (n, width)
             x = layer(x + told.to(x.dtype)[texts], layout)  # (T + n, width)
-        asked = before if at is None else before[at]  # (m,) the state that has seen all but the token itself
+        asked = own - 1 if at is None else own[at] - 1  # (m,) the state that has seen all but the token itself
         logits: Tensor = self.predictor.head(x[asked], self.predictor.table)  # (m, V)
         return logits
 
