@@ -127,7 +127,7 @@ def self_positioned(
             forward=encode_together, optimiser=Optimiser(learning_rate=learning_rate),
         )  # fmt: skip
         even = dict.fromkeys(probe, 1.0)
-        batches = task_batches(probe, base.tokenizer, batch_size=batch_size, seed=seed, weights=even)
+        batches = task_batches(probe, base, batch_size=batch_size, seed=seed, weights=even)
         train(Stage(batches=batches, players=[player], steps=steps, precision="bf16", name="position"), seed=seed)
     model = copy.deepcopy(base.model)
     model.load_state_dict({name: tensor.detach() for name, tensor in merged.state().items()})

@@ -9,7 +9,7 @@ from typing import Any
 from isogloss.objectives.contract import Objective
 from isogloss.protocols import Progress
 from isogloss.training.batching import TextBatches
-from isogloss.training.fine_tuning import encode_together
+from isogloss.training.fine_tuning import encode_together, prompts_of
 from isogloss.training.loop import train
 from isogloss.training.mixing import BySource, TaskMixture
 from isogloss.training.stage import Optimiser, Player, Stage
@@ -36,14 +36,15 @@ class Task:
 
 
 def task_batches(
-    tasks: Mapping[str, Task], tokenizer: Any, *, batch_size: int, seed: int, weights: Mapping[str, float] | None = None
-) -> TaskMixture:
+    tasks: Mapping[str, Task], model: TrainedEncoder, *, batch_size: int, seed: int,
+    weights: Mapping[str, float] | None = None,
+) -> TaskMixture:  # fmt: skip
     """Return batches of one task each, drawn by ``weights``, or by the tasks' sizes where None.
 
     Parameters
     ----------
-    tasks, tokenizer, batch_size, seed
-        Tasks by name, what cuts their texts, items of a batch, seed of all orders.
+    tasks, model, batch_size, seed
+        Tasks by name, whose tokens and prompts, items of a batch, seed of all orders.
     weights
         Share of each task.
 
@@ -54,8 +55,8 @@ def task_batches(
     """
     sources = {
         name: TextBatches(
-            task.columns, tokenizer, batch_size=batch_size, seed=seed, labels=task.labels,
-            no_duplicates=task.labels is None,
+            task.columns, model.tokenizer, batch_size=batch_size, seed=seed, labels=task.labels,
+            no_duplicates=task.labels is None, prompts=prompts_of(model.trainable, len(task.columns)),
         ) for name, task in tasks.items()
     }  # fmt: skip
     return TaskMixture(sources, seed=seed, weights=weights)
@@ -102,7 +103,7 @@ def fine_tune_tasks(
         module=base.model, objective=BySource({name: task.objective for name, task in tasks.items()}),
         forward=encode_together, optimiser=Optimiser(learning_rate=learning_rate),
     )  # fmt: skip
-    batches = task_batches(tasks, base.tokenizer, batch_size=batch_size, seed=seed, weights=weights)
+    batches = task_batches(tasks, base, batch_size=batch_size, seed=seed, weights=weights)
     stage = Stage(batches=batches, players=[player], steps=steps, precision="bf16", name="tasks")
     base.summary = train(stage, seed=seed, progress=progress)
     return base

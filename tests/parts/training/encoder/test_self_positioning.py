@@ -96,8 +96,8 @@ def test_noise_gets_little_weight(fresh):
 def test_tasks_take_turns_and_repeat(fresh):
     made = [fine_tune_tasks(fresh(), TASKS, steps=6, batch_size=6, learning_rate=1e-3, seed=3) for _ in range(2)]
     assert made[0].identity == made[1].identity
-    by_size = task_batches(TASKS, made[0].tokenizer, batch_size=6, seed=0)
+    by_size = task_batches(TASKS, made[0], batch_size=6, seed=0)
     assert sorted(by_size(step).source for step in range(5)) == ["compare"] * 4 + ["search"]
-    even = task_batches(TASKS, made[0].tokenizer, batch_size=6, seed=0, weights={"search": 1.0, "compare": 1.0})
+    even = task_batches(TASKS, made[0], batch_size=6, seed=0, weights={"search": 1.0, "compare": 1.0})
     assert abs(sum(1 if even(step).source == "search" else -1 for step in range(even.per_epoch * 4))) <= 4
     assert even(0).labels is None or even(0).source == "compare"
