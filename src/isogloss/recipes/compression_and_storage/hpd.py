@@ -1,9 +1,7 @@
 """HPD: Compressing Sentence Representation via Homomorphic Projective Distillation (Zhao et al., 2022).
 
-A good encoder's vectors are turned onto their principal directions and cut there, which keeps inner products as well as
-so few numbers can. A student of few layers, with a linear map on top, learns those short vectors of plain sentences by
-the squared error: it becomes smaller in layers and in dimensions at once. Here its map begins at ridge regression
-instead of chance, because a few dozen steps would be spent on finding it.
+A good encoder's vectors are cut to their principal components; a student of few layers and a linear map learns them of
+plain sentences by the squared error. Here its map begins at ridge regression: a few dozen steps would not find it.
 """
 
 from functools import cache, partial
@@ -44,18 +42,10 @@ def make(
     base: Any, texts: list[str], targets: Any, *, layers: int = 2, steps: int = 40, batch_size: int = 64,
     learning_rate: float = 2e-4, seed: int = 0,
 ) -> TrainedEncoder:  # fmt: skip
-    """Return a student of few layers and short vectors; the base is changed in place.
+    """Return a student of the first ``layers`` of ``base``, which is changed in place, with short vectors.
 
-    Parameters
-    ----------
-    base
-        Whose first layers the student takes.
-    texts, targets
-        Sentences, and the teacher's vectors of them, cut to principal components.
-    layers
-        How many.
-    steps, batch_size, learning_rate, seed
-        Of the training; no steps leave the map of ridge regression over untrained layers.
+    ``texts`` are sentences, ``targets`` the teacher's vectors of them, cut to principal components. The rest is of the
+    training; without ``steps`` the student is a map of ridge regression over untrained layers.
     """
     student = regressed(base, texts, targets, layers=layers)
     if not steps:

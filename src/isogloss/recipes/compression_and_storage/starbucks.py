@@ -1,8 +1,7 @@
 """Starbucks: Improved Training for 2D Matryoshka Embeddings (Zhuang, Wang, Koopman, Zuccon, 2024).
 
-One encoder for several budgets, with sizes fixed in advance: each layer of a ladder has its own width, and every step
-counts the objective at all rungs, each of which is drawn towards the whole model's similarities. 2D Matryoshka draws
-one layer and one width a step instead. The paper's masked pre-training of the rungs is left out.
+Each layer of a ladder has a width fixed in advance; every step counts the objective at all rungs and draws each towards
+the whole model's similarities, where 2D Matryoshka draws one layer and one width. Masked pre-training is left out.
 """
 
 from collections.abc import Sequence
@@ -45,18 +44,10 @@ def make(
     base: TrainedEncoder, columns: Sequence[Sequence[str]], scores: Any,
     *, ladder: Sequence[Rung] = ((2, 64), (4, 192), (6, 384)), alignment: float = 1.0, seed: int = 0, **training: Any,
 ) -> TrainedEncoder:  # fmt: skip
-    """Return the encoder, tuned at all rungs; ``sub_models`` gives it at each.
+    """Return ``base``, tuned in place at all rungs of ``ladder``; ``sub_models`` gives it at each of them.
 
-    Parameters
-    ----------
-    base, columns, scores
-        An encoder that is changed in place; left and right texts, and how alike they are.
-    ladder
-        Layers and widths, the whole model last.
-    alignment
-        Weight of each rung's divergence from the whole model's similarities.
-    seed, training
-        Seed, and further settings of ``fine_tune_layers``.
+    A rung is layers and a width, the whole model last. ``columns`` are left and right texts, ``scores`` how alike they
+    are; ``alignment`` weighs each rung's divergence from the whole model; the rest is for ``fine_tune_layers``.
     """
     objective = SubModels(OrderedPairs(), FixedLadder(tuple(ladder)), alignment=alignment)
     return fine_tune_layers(base, columns, objective, labels=scores, seed=seed, **training)

@@ -50,10 +50,8 @@ def make(
     ----------
     base, columns, scores
         An encoder, which is changed in place; left and right texts, and how alike they are.
-    layers, widths
-        What is drawn from; all layers below the last one where None.
-    alignment
-        Weight of the divergence from the whole model's similarities.
+    layers, widths, alignment
+        What is drawn from, all layers below the last one where None; weight of the divergence from the whole model.
     seed, training
         Seed, and settings of ``fine_tune_layers``: ``steps``, ``batch_size``, ``learning_rate``, ``words``.
     """

@@ -1,8 +1,7 @@
 """Text Embeddings by Weakly-Supervised Contrastive Pre-training (Wang et al., 2022).
 
-Pairs of texts that merely stand together (titles and passages) are noisy. A first model learns from all of them; a pair
-is kept where that model finds its own passage among the best few of all passages. A second one, from the same base,
-learns from what is left, by a soft-max over the passages of the batch. The second stage on labelled data is left out.
+A first model learns from noisy pairs of texts; a pair is kept where it finds the pair's passage among the best few of
+all. From what is left a second model learns, from the same base. The paper's stage on labelled data is left out.
 """
 
 from collections.abc import Sequence
@@ -46,18 +45,9 @@ def make(
     base: TrainedEncoder, pairs: Sequence[Sequence[str]], keep: Any = None, *, temperature: float = 0.01, seed: int = 0,
     **training: Any,
 ) -> TrainedEncoder:  # fmt: skip
-    """Return a first model of all pairs, or a second one of those that ``consistent_pairs`` keeps by the first.
+    """Return ``base``, changed in place: a first model of all ``pairs``, or a second one of those in ``keep``.
 
-    Parameters
-    ----------
-    base
-        An encoder that can be trained; it is changed in place.
-    pairs
-        Queries, and the passage that stands with each.
-    keep
-        Which pairs; None: all of them.
-    temperature, seed, training
-        Of the soft-max; seed and further settings of ``fine_tune_tasks``.
+    ``pairs`` are queries and passages; ``temperature`` is the soft-max's, the others are for ``fine_tune_tasks``.
     """
     chosen = range(len(pairs[0])) if keep is None else np.flatnonzero(keep).tolist()
     columns = [[column[i] for i in chosen] for column in pairs]

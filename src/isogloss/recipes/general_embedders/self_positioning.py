@@ -1,8 +1,7 @@
 """Improving General Text Embedding Model: Tackling Task Conflict and Data Imbalance through Model Merging (Li, 2024).
 
-One base is tuned on each task apart. What each tuning added is a task vector; the merged model lies at the base plus a
-scale times their weighted mean. Weights, which sum to 1, and scale are found by gradient descent on a small probe set
-of all tasks alike, so that neither conflicts within a batch nor the sizes of the tasks' data decide.
+Copies of a base are tuned on a task each. The merged model lies at the base plus a scale times a weighted mean of what
+each tuning added; scale and weights, which sum to 1, are found by gradient descent on a small probe of all tasks alike.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,16 +49,10 @@ def make(
     base: TrainedEncoder, tuned: Sequence[TrainedEncoder], probe: Mapping[str, Task], *, steps: int = 40,
     learning_rate: float = 0.1, seed: int = 0,
 ) -> TrainedEncoder:  # fmt: skip
-    """Return the encoder merged from tuned copies of ``base``; none of them is changed.
+    """Return the encoder merged from ``tuned`` copies of ``base``; none of them is changed.
 
-    Parameters
-    ----------
-    base, tuned
-        What all began from, and the copies.
-    probe
-        A few examples of each task, with its objective.
-    steps, learning_rate, seed
-        Of the search for weights and scale; without steps it is the plain mean.
+    ``probe`` has a few examples of each task, with its objective; ``steps``, ``learning_rate`` and ``seed`` are of the
+    search for weights and scale on it. Without steps it is the plain mean.
     """
     return self_positioned(base, tuned, probe, steps=steps, learning_rate=learning_rate, seed=seed)[0]
 

@@ -1,8 +1,7 @@
 """Composition-contrastive Learning for Sentence Embeddings (Chanchani, Huang, 2023).
 
-SimCSE tells a sentence from all others of a batch by a second reading of it with other dropout. Here the second reading
-is composed: the sentence is cut into two phrases, each is read alone, and the mean of their vectors is the positive.
-Nothing else changes, and no weight is added. The projection head of the paper's training is left out.
+SimCSE tells a sentence from the rest of a batch by a second reading of it with other dropout. Here the sentence is cut
+in two, and the mean of the halves' vectors is the positive. No weight is added; the projection head is left out.
 """
 
 from collections.abc import Sequence
@@ -56,14 +55,10 @@ def make(
 
     Parameters
     ----------
-    base
-        An encoder that can be trained; it is changed in place.
-    texts, parts
-        Sentences, and the columns whose mean is the positive: their halves where None; ``[texts]`` is SimCSE.
-    temperature, dropout, table
-        Of the soft-max, of the states; whether the token table moves.
-    seed, training
-        Seed, and settings of ``fine_tune``: ``steps``, ``epochs``, ``batch_size`` (64 in the paper), ``learning_rate``.
+    base, texts, parts
+        An encoder, changed in place; sentences; columns whose mean is the positive (None: halves; ``[texts]``: SimCSE).
+    temperature, dropout, table, seed, training
+        Of the soft-max, of the states; whether the token table moves; seed and settings of ``fine_tune``.
     """
     set_dropout(base.model, dropout).transformer.embeddings.word.requires_grad_(table)
     columns = [texts, *(parts or halves(texts))]

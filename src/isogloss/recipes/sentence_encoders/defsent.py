@@ -53,10 +53,8 @@ def make(
 
     Parameters
     ----------
-    base
-        A masked language model with its head.
-    definitions, words
-        Texts, and the token that each stands for.
+    base, definitions, words
+        A masked language model with its head; texts, and the token that each stands for.
     pooling, steps, batch_size, learning_rate, seed
         Of the tuning.
     """

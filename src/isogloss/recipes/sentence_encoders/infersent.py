@@ -1,8 +1,7 @@
 """Universal Sentence Representations from Natural Language Inference Data (Conneau et al., 2017).
 
-A recurrent encoder reads a sentence both ways over fixed word vectors; the maximum of its states over the words is the
-sentence's vector. It learns to classify inference pairs by a head on (u, v, |u - v|, u * v) and is then used without
-the head. The control is the same encoder with random weights, which is no weak one.
+The maximum of a recurrent encoder's states over fixed word vectors is a sentence's vector. It learns by a head on
+(u, v, |u - v|, u * v) that classifies inference pairs, and is used without. Untrained it is no weak control.
 """
 
 from collections.abc import Sequence
@@ -50,14 +49,10 @@ def make(
 
     Parameters
     ----------
-    encoder
-        Such as ``isogloss.training.body_tuning.recurrent_encoder``; it is not changed.
-    columns, classes
-        Left and right texts, and a class for each pair.
-    number, hidden
-        Of classes, and of the head's hidden units.
-    steps, batch_size, learning_rate, seed
-        Of the training.
+    encoder, columns, classes
+        Such as ``recurrent_encoder`` makes, it is not changed; left and right texts, and a class for each pair.
+    number, hidden, steps, batch_size, learning_rate, seed
+        Of classes, and of the head's hidden units; the others of the training.
     """
     with seeded(seed):
         head = PairHead(encoder.dimensions, number, hidden=hidden)
