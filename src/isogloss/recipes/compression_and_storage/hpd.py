@@ -25,23 +25,16 @@ CARD = Card(
     "cut to their own components.",
     regime="A good encoder of many layers, and plain sentences of any kind.",
     baseline="the same two layers' mean states, cut to their own 128 principal components",
-    placebo="the same lesson with the components of other sentences",
-    fidelity="same kind",
-    needs={"teacher": "minilm", "base": "minilm-3", "sts": "sts-b", "more": "snli"},
-    margin=0.05, minutes=4,
-    deviations=(
-        "MiniLM as teacher, two layers of it and 2,000 sentences instead of SimCSE-RoBERTa and a million",
-        "40 steps of 64 sentences, from the map of ridge regression; no sentences with replaced words",
-        "work is counted, not timed",
-    ),
-)  # fmt: skip
+    placebo="the same lesson with the components of other sentences", fidelity="same kind",
+    needs={"teacher": "minilm", "base": "minilm-3", "sts": "sts-b", "more": "snli"}, margin=0.05, minutes=4,
+    deviations=("MiniLM as teacher, two layers of it and 2,000 sentences instead of SimCSE-RoBERTa and a million",
+                "40 steps of 64 sentences, from the map of ridge regression; no sentences with replaced words",
+                "work is counted, not timed"))  # fmt: skip
 _EACH = 1000
 
 
-def make(
-    base: Any, texts: list[str], targets: Any, *, layers: int = 2, steps: int = 40, batch_size: int = 64,
-    learning_rate: float = 2e-4, seed: int = 0,
-) -> TrainedEncoder:  # fmt: skip
+def make(base: Any, texts: list[str], targets: Any, *, layers: int = 2, steps: int = 40, batch_size: int = 64,
+         learning_rate: float = 2e-4, seed: int = 0) -> TrainedEncoder:  # fmt: skip
     """Return a student of the first ``layers`` of ``base``, which is changed in place, with short vectors.
 
     ``texts`` are sentences, ``targets`` the teacher's vectors of them, cut to principal components. The rest is of the
@@ -86,12 +79,11 @@ def check(lab: Lab) -> Evidence:
     others, random, begun = partial(student, kind="others"), partial(student, kind="random"), partial(student, steps=0)
     return lab.evidence(
         primary=lab.better(student, untaught, others, judge=sts, name="taught over cut"),
-        guards=[
-            lab.cheaper(student, whole, judge=sts, cost="multiply_adds", factor=2, margin=0.08,
-                        name="half the work for nine tenths of the score"),
-            lab.exact(cut, invariant=share_lost, within=0.02, broken=untaught, name="the teacher cut to 128 numbers"),
-            lab.better(student, random, others, judge=sts, margin=0.005, name="principal over random components"),
-            lab.reported(begun, judge=sts, name="the map of ridge regression alone"),
-        ],
+        guards=[lab.cheaper(student, whole, judge=sts, cost="multiply_adds", factor=2, margin=0.08,
+                            name="half the work for nine tenths of the score"),
+                lab.exact(cut, invariant=share_lost, within=0.02, broken=untaught,
+                          name="the teacher cut to 128 numbers"),
+                lab.better(student, random, others, judge=sts, margin=0.005, name="principal over random components"),
+                lab.reported(begun, judge=sts, name="the map of ridge regression alone")],
         immune={"shuffled": "the lesson is the teacher's vector of whatever stands there: mixed-up words teach, too"},
     )  # fmt: skip

@@ -26,29 +26,23 @@ from isogloss.training.trained_encoder import TrainedEncoder
 CARD = Card(
     slug="self-positioning", seed=169, year=2024, url="https://arxiv.org/abs/2410.15035",
     title="Improving General Text Embedding Model: Tackling Task Conflict and Data Imbalance through Model Merging",
-    family="general-embedders", sort="method",
-    claim="Copies tuned on a task each, merged where a small probe set costs least, serve the tasks better together "
-    "than one copy tuned on all of them.",
+    family="general-embedders", sort="method", claim="Copies tuned on a task each, merged where a small probe set "
+    "costs least, serve the tasks better together than one copy tuned on all of them.",
     regime="Tasks whose data differ in size; one base; a few examples of every task for the probe.",
     baseline="one copy, tuned for as many steps on the tasks' data joined",
-    placebo="the same merging and search on a probe whose partners and scores are permuted",
-    fidelity="same kind",
-    needs={"base": "minilm-3", "pairs": "scitldr", "sts": "sts-b"},
-    margin=0.007, minutes=5,
+    placebo="the same merging and search on a probe whose partners and scores are permuted", fidelity="same kind",
+    needs={"base": "minilm-3", "pairs": "scitldr", "sts": "sts-b"}, margin=0.007, minutes=5,
     deviations=(
         "two tasks: titles to the beginnings of their abstracts (1,992 pairs), likeness of sentences (480 pairs)",
         "16 steps of 48 a task, 32 of both joined, the token table at rest; a probe of 300 examples a task",
-        "the mean of nDCG@10 and Spearman as they are, instead of MTEB; no SLERP, TIES, Fisher or grid beside",
-    ),
+        "the mean of nDCG@10 and Spearman as they are, instead of MTEB; no SLERP, TIES, Fisher or grid beside"),
 )  # fmt: skip
 _LONGEST, _STEPS = 120, 16
 _TRAINING: Any = {"batch_size": 48, "learning_rate": 2e-4, "words": False}
 
 
-def make(
-    base: TrainedEncoder, tuned: Sequence[TrainedEncoder], probe: Mapping[str, Task], *, steps: int = 40,
-    learning_rate: float = 0.1, seed: int = 0,
-) -> TrainedEncoder:  # fmt: skip
+def make(base: TrainedEncoder, tuned: Sequence[TrainedEncoder], probe: Mapping[str, Task], *, steps: int = 40,
+         learning_rate: float = 0.1, seed: int = 0) -> TrainedEncoder:  # fmt: skip
     """Return the encoder merged from ``tuned`` copies of ``base``; none of them is changed.
 
     ``probe`` has a few examples of each task, with its objective; ``steps``, ``learning_rate`` and ``seed`` are of the
@@ -92,5 +86,4 @@ def check(lab: Lab) -> Evidence:
         lab.better(merged, joint, mixed_up, judge=judge, name="merged over joint tuning"),
         [lab.better(merged, search, mixed_up, judge=judge, margin=0.005, name="merged over the searching copy"),
          lab.better(merged, compare, mixed_up, judge=judge, margin=0.005, name="merged over the comparing copy"),
-         lab.reported(plain, judge=judge, name="the plain mean")],
-    )  # fmt: skip
+         lab.reported(plain, judge=judge, name="the plain mean")])  # fmt: skip

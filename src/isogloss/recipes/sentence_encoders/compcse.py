@@ -21,35 +21,23 @@ from isogloss.training.fine_tuning import fine_tune
 from isogloss.training.trained_encoder import TrainedEncoder
 
 CARD = Card(
-    slug="compcse",
-    seed=156,
-    title="Composition-contrastive Learning for Sentence Embeddings",
-    year=2023,
-    url="https://arxiv.org/abs/2307.07380",
-    family="sentence-encoders",
-    sort="method",
+    slug="compcse", seed=156, title="Composition-contrastive Learning for Sentence Embeddings", year=2023,
+    url="https://arxiv.org/abs/2307.07380", family="sentence-encoders", sort="method",
     claim="A sentence encoder learns more from the mean of a sentence's two halves as the positive than from a second "
     "reading of the whole sentence with other dropout.",
     regime="A masked language model that is poor at sentences; raw sentences alone.",
     baseline="SimCSE: the same sentence again, with other dropout",
-    placebo="the mean of the halves of another sentence as the positive",
-    fidelity="same kind",
-    needs={"base": "minilm-3", "sts": "sts-b"},
-    margin=0.005,
-    minutes=6,
-    deviations=(
-        "three layers, a token table at rest and 24 batches of 64 sentences of STS-B's own training part instead of a "
-        "million of Wikipedia",
-        "STS-B alone of the seven sets; no projection head in training",
-        "cuts in the middle, not by constituents",
-    ),
-)
+    placebo="the mean of the halves of another sentence as the positive", fidelity="same kind",
+    needs={"base": "minilm-3", "sts": "sts-b"}, margin=0.005, minutes=6,
+    deviations=("three layers, a token table at rest and 24 batches of 64 sentences of STS-B's own training part "
+                "instead of a million of Wikipedia",
+                "STS-B alone of the seven sets; no projection head in training",
+                "cuts in the middle, not by constituents"))  # fmt: skip
 _STEPS, _BATCH, _HELD_OUT = 24, 64, 300
 
 
-def make(
-    base: TrainedEncoder, texts: Sequence[str], parts: Sequence[Sequence[str]] | None = None, *,
-    temperature: float = 0.05, dropout: float = 0.1, table: bool = True, seed: int = 0, **training: Any,
+def make(base: TrainedEncoder, texts: Sequence[str], parts: Sequence[Sequence[str]] | None = None, *,
+         temperature: float = 0.05, dropout: float = 0.1, table: bool = True, seed: int = 0, **training: Any,
 ) -> TrainedEncoder:  # fmt: skip
     """Return a sentence encoder, tuned on sentences alone.
 
@@ -94,9 +82,8 @@ def check(lab: Lab) -> Evidence:
     sts = lab.judge("sts")
     return lab.evidence(
         primary=lab.better(tuned, dropout, others, judge=sts, name="halves over dropout"),
-        guards=[
-            lab.better(tuned, untuned, others, judge=sts, margin=0.03, name="halves over untuned"),
-            lab.better(tuned, dropout, crop, judge=made_of_halves, margin=0.05, name="a sentence lies at its halves"),
-        ],
+        guards=[lab.better(tuned, untuned, others, judge=sts, margin=0.03, name="halves over untuned"),
+                lab.better(tuned, dropout, crop, judge=made_of_halves, margin=0.05,
+                           name="a sentence lies at its halves")],
         immune={"shuffled": "sentences without partners: words in another order are made of their halves as well"},
     )  # fmt: skip

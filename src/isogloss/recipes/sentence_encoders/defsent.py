@@ -20,34 +20,25 @@ from isogloss.training.definitions import defined, foretold
 from isogloss.training.masked_model import MaskedModel
 
 CARD = Card(
-    slug="defsent",
-    seed=204,
-    title="DefSent: Sentence Embeddings using Definition Sentences",
-    year=2021,
-    url="https://arxiv.org/abs/2105.04339",
-    family="sentence-encoders",
-    sort="method",
+    slug="defsent", seed=204, title="DefSent: Sentence Embeddings using Definition Sentences", year=2021,
+    url="https://arxiv.org/abs/2105.04339", family="sentence-encoders", sort="method",
     claim="Taught to foretell words from definitions, a language model's mean states rank pairs of sentences better.",
     regime="A masked language model with its word head, a dictionary, no other labels.",
     baseline="the mean of the states of the same model, untuned",
-    placebo="the same tuning towards the longest word of the definition itself",
-    fidelity="same kind",
-    needs={"base": "minilm-3", "dictionary": "wordnet", "sts": "sts-b"},
-    margin=0.05,
-    minutes=4,
+    placebo="the same tuning towards the longest word of the definition itself", fidelity="same kind",
+    needs={"base": "minilm-3", "dictionary": "wordnet", "sts": "sts-b"}, margin=0.05, minutes=4,
     deviations=(
         "three layers and 3,840 definitions of WordNet instead of twelve layers and 97,000 of the Oxford dictionary",
         "80 steps at a high rate instead of one pass at a low one; held-out words are found among held-out words",
         "words of other definitions are no placebo: at this rate they break the space (STS-B .20 in a trial)",
         "mean states alone; transfer to other tasks (SentEval) and tuning on inference pairs are no findings",
     ),
-)
+)  # fmt: skip
 _STEPS, _BATCH, _HELD, _ASKED = 80, 48, 0.1, 800
 
 
-def make(
-    base: MaskedModel, definitions: Sequence[str], words: Sequence[int], *, pooling: PoolingMode = "mean",
-    steps: int = 1000, batch_size: int = 16, learning_rate: float = 5e-6, seed: int = 0,
+def make(base: MaskedModel, definitions: Sequence[str], words: Sequence[int], *, pooling: PoolingMode = "mean",
+         steps: int = 1000, batch_size: int = 16, learning_rate: float = 5e-6, seed: int = 0,
 ) -> MaskedModel:  # fmt: skip
     """Return the model tuned on definitions; it is changed in place.
 
@@ -92,10 +83,7 @@ def check(lab: Lab) -> Evidence:
 
     return lab.evidence(
         primary=lab.better(right, untuned, own_word, judge=lab.judge("sts"), name="definitions over the untuned model"),
-        guards=[
-            lab.recovers(
-                right, untuned, truth=foretelling, at_least=0.1, placebo=own_word, name="words that were held out"
-            ),
-        ],
+        guards=[lab.recovers(right, untuned, truth=foretelling, at_least=0.1, placebo=own_word,
+                             name="words that were held out")],
         immune={"shuffled": "word and definition stand in one row of the dictionary, which the Lab does not part"},
     )  # fmt: skip

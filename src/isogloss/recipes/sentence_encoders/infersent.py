@@ -19,19 +19,14 @@ from isogloss.training.body_tuning import recurrent_encoder, tune_body
 from isogloss.training.randomness import seeded
 
 CARD = Card(
-    slug="infersent",
-    seed=85,
-    title="Supervised Learning of Universal Sentence Representations from Natural Language Inference Data",
-    year=2017,
-    url="https://arxiv.org/abs/1705.02364",
-    family="sentence-encoders", sort="method",
+    slug="infersent", seed=85,
+    title="Supervised Learning of Universal Sentence Representations from Natural Language Inference Data", year=2017,
+    url="https://arxiv.org/abs/1705.02364", family="sentence-encoders", sort="method",
     claim="A recurrent encoder trained to classify inference pairs ranks pairs of sentences better than untrained.",
     regime="Fixed word vectors, thousands of inference pairs, no pre-trained encoder.",
     baseline="the same encoder with random weights over the same word vectors",
-    placebo="the same training with the classes permuted over the pairs",
-    fidelity="same kind",
-    needs={"words": "minilm-3", "inference": "snli", "sts": "sts-semeval"},
-    margin=0.04, minutes=5,
+    placebo="the same training with the classes permuted over the pairs", fidelity="same kind",
+    needs={"words": "minilm-3", "inference": "snli", "sts": "sts-semeval"}, margin=0.04, minutes=5,
     deviations=(
         "128 units a way instead of 2,048, 9,800 pairs instead of 570,000, 150 steps of 32; Adam instead of SGD",
         "MiniLM's table of word pieces in 256 principal directions instead of GloVe",
@@ -62,11 +57,8 @@ def make(
 
 def check(lab: Lab) -> Evidence:
     """Train on inference pairs, on permuted ones and with the last state; judge on STS 2014 and other such pairs."""
-    known, asked, sts = (
-        lab.data("inference", "train"),
-        lab.data("inference", "dev"),
-        lab.judge("sts", part="sts14.test"),
-    )
+    known, asked, sts = (lab.data("inference", "train"), lab.data("inference", "dev"),
+                         lab.judge("sts", part="sts14.test"))  # fmt: skip
 
     def untrained(run: Run, pooling: Any = "max", layers: int = 1) -> Any:
         return recurrent_encoder(lab.model("words", run), pooling=pooling, layers=layers, seed=run.seed)
@@ -90,10 +82,8 @@ def check(lab: Lab) -> Evidence:
     last, mixed = partial(logits, pooling="lasttoken"), partial(encoder, mixed=True)
     return lab.evidence(
         primary=lab.better(encoder, untrained, mixed, judge=sts, name="inference over random weights"),
-        guards=[
-            lab.better(logits, last, partial(logits, mixed=True), judge=accuracy, margin=0.01,
-                       name="the maximum over the last state, on inference"),
-            lab.reported(partial(encoder, pooling="lasttoken"), judge=sts, name="last state, trained"),
-            lab.reported(partial(untrained, pooling="mean", layers=0), judge=sts, name="mean of the word vectors"),
-        ],
+        guards=[lab.better(logits, last, partial(logits, mixed=True), judge=accuracy, margin=0.01,
+                           name="the maximum over the last state, on inference"),
+                lab.reported(partial(encoder, pooling="lasttoken"), judge=sts, name="last state, trained"),
+                lab.reported(partial(untrained, pooling="mean", layers=0), judge=sts, name="mean of the word vectors")],
     )  # fmt: skip
