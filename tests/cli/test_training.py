@@ -114,3 +114,20 @@ def test_a_missing_torch_is_no_bug_but_an_extra_to_install():
     assert isinstance(said, MissingExtraError)
     assert "isogloss[train]" in said.fix
     assert "bug" in _explain(ModuleNotFoundError("No module named 'nonsense'", name="nonsense")).why
+
+
+def test_a_recipe_that_tunes_is_made_from_the_command(files, small, run):
+    more = ["--set", "steps=2", "--set", "batch_size=16", "--threads", "1", "--json"]
+    done = run("train", "e5", "--on", "pairs.jsonl", "--base", small, "--out", "made", *more)
+    assert done.code == 0, done.err
+    own, general = done.json["results"]
+    assert own["scores"].keys() == general["scores"].keys() == {"base", "e5"}
+    assert (files / "made" / "model.safetensors").is_file()
+
+
+def test_what_cannot_be_written_says_so_before_the_long_part(files, small, run):
+    more = ["--set", "steps=100000", "--set", "batch_size=4", "--threads", "1"]
+    done = run("train", "promcse", "--on", "pairs.jsonl", "--base", small, "--out", "made", *more)
+    assert done.code == 2
+    assert "cannot be written as a model folder" in done.err
+    assert not (files / "made").exists()

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from isogloss.errors import UsageError
 from isogloss.evaluation.general_questions import NAME
-from isogloss.protocols import Progress
-from isogloss.workflows.training.data import TrainingData, read_training_data
+from isogloss.protocols import Progress, Silent
+from isogloss.workflows.training.data import read_training_data
 from isogloss.workflows.training.judging import exam, general_exam, measured
 from isogloss.workflows.training.lineage import learned_from
+from isogloss.workflows.training.recipe_arguments import arguments
 from isogloss.workflows.training.settings import parsed
 from isogloss.workflows.training.split import split
 from isogloss.workflows.training.writing import Measured, Written, check_place, write_model
@@ -88,9 +88,8 @@ def make_system(
 ) -> Made:  # fmt: skip
     """Make a recipe's system of the user's data and write it.
 
-    ``make`` is given what its parameters name: ``base`` (an encoder), ``texts``, ``pairs`` (columns of texts),
-    ``labels``, ``seed``, ``budget`` (seconds), ``threads``, ``progress``; everything else has the paper's default or
-    comes from the order's settings.
+    ``make`` is given what its parameters name (see :func:`~isogloss.workflows.training.recipe_arguments.arguments`);
+    everything else has the paper's default or comes from the order's settings.
 
     Parameters
     ----------
@@ -111,6 +110,7 @@ def make_system(
         Where ``make`` needs something that these data cannot give, does not know a setting, or makes something that
         is no encoder that can be saved.
     """
+    from isogloss.encoders.names import load_encoder
     from isogloss.recipes._catalogue import find
     from isogloss.recipes._checks import load
 
@@ -120,16 +120,21 @@ def make_system(
     data = read_training_data(order.on, split=order.split, seed=order.seed)
     parts = split(data, order.seed)
     chosen = parsed(order.settings)
-    given = _given(order, make, parts.train, chosen, threads, progress)
+    given = arguments(
+        order.key, make, parts.train, order.base, chosen, seed=order.seed, budget=order.budget, threads=threads,
+        progress=progress,
+    )  # fmt: skip
     made = Made(order.key, entry.card.title, chosen, notes=[*data.notes, parts.note])
     if dry_run:
         made.notes.append(f"make is given {', '.join(sorted(given))}")
         return made
     _use_threads(threads)
-    arguments = {name: value() if name == "base" else value for name, value in given.items()}
-    encoder = make(**arguments)
+    if given.get("steps", 1) > 1:  # what cannot be written says so before the long part
+        _saver(order.key, _made(make, {**given, "steps": 1, "progress": Silent()}))
+    encoder = _made(make, given)
     save = _saver(order.key, encoder)
-    both = {**({"base": arguments["base"]} if "base" in arguments else {}), order.key: encoder}
+    # the base is loaded again, because a make may train its own in place
+    both = {**({"base": load_encoder(order.base, threads=threads)} if "base" in given else {}), order.key: encoder}
     if parts.prove is not None:
         own = exam(parts, "prove", order.seed)
         made.results.append(measured(own, f"your data: {data.name}", both, model=order.key, progress=progress))
@@ -143,40 +148,8 @@ def make_system(
     return made
 
 
-def _given(
-    order: Order, make: Callable[..., Any], data: TrainingData, chosen: Mapping[str, Any], threads: int | None,
-    progress: Progress,
-) -> dict[str, Any]:  # fmt: skip
-    """Return the arguments of ``make``; ``base`` as a function, so that a dry run loads no model."""
-    from isogloss.encoders.names import load_encoder
-
-    key, known = order.key, inspect.signature(make).parameters
-    offered: dict[str, Any] = {
-        "base": lambda: load_encoder(order.base, threads=threads), "texts": data.texts(), "seed": order.seed,
-        "progress": progress,
-        **({"pairs": data.columns} if data.kind == "pairs" else {}),
-        **({"labels": data.targets} if data.targets is not None else {}),
-        **({"threads": threads} if threads is not None else {}),
-        **({"budget": order.budget} if order.budget is not None else {}),
-    }  # fmt: skip
-    unknown = sorted(set(chosen) - set(known))
-    if unknown:
-        own = ", ".join(name for name in known if name not in offered)
-        raise UsageError(f"{key} has no setting {unknown[0]!r}", "", f"its settings are {own or 'none'}")
-    given = {name: value for name, value in offered.items() if name in known} | dict(chosen)
-    missing = [
-        name for name, one in known.items()
-        if one.default is inspect.Parameter.empty and name not in given
-        and one.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    ]  # fmt: skip
-    if missing:
-        raise UsageError(
-            f"{key} cannot be made of {data.kind} alone", f"its make also needs {', '.join(missing)}",
-            f"call it from Python, or run its check: isogloss check {key}",
-        )  # fmt: skip
-    if order.budget is not None and "budget" not in known:
-        raise UsageError(f"{key} takes no time budget", "it has steps of its own", "leave --budget out, see --set")
-    return given
+def _made(make: Callable[..., Any], given: dict[str, Any]) -> Any:
+    return make(**{name: value() if name == "base" else value for name, value in given.items()})
 
 
 def _use_threads(threads: int | None) -> None:
@@ -187,6 +160,18 @@ def _use_threads(threads: int | None) -> None:
         use_threads(threads)
 
 
+def _published(trainable: Any) -> bool:
+    """Whether a model folder has a name for every weight: layers with prompts or adapters of their own have none."""
+    from isogloss.training.models import tensor_names
+
+    try:
+        return trainable.plan.architecture is None or bool(
+            tensor_names(trainable.model.transformer, trainable.plan.architecture)
+        )
+    except KeyError:
+        return False
+
+
 def _saver(key: str, encoder: Any) -> Callable[[Path, str], Any]:
     """Return what writes the encoder into a folder with the text of its card."""
     from isogloss.encoders.static import StaticEncoder
@@ -194,11 +179,12 @@ def _saver(key: str, encoder: Any) -> Callable[[Path, str], Any]:
     if isinstance(encoder, StaticEncoder):
         return lambda folder, card: encoder.save(folder, card=card)
     trainable = getattr(encoder, "trainable", None)
-    if trainable is not None:
+    if trainable is not None and _published(trainable):
         from isogloss.training.saving import save_trainable
 
         return lambda folder, card: save_trainable(trainable, folder, card=card)
     raise UsageError(
-        f"what {key} makes cannot be written as a model folder", f"it is a {type(encoder).__name__}",
+        f"what {key} makes cannot be written as a model folder",
+        f"it is a {type(encoder).__name__}" + " with weights that such a folder has no place for" * bool(trainable),
         f"use it from Python: make in {key.replace('-', '_')}.py",
     )  # fmt: skip
