@@ -9,7 +9,8 @@ adapt is for, it has an item a question, so that differences are paired, and wor
 A cell holds what adapt said (``kept``, its own gain) and ``human``: base, adapted, difference with a paired 95 %
 interval for the candidate whether adapt kept it or not, and ``delivered``: the difference of what the user gets, 0
 where the base is kept. ``agrees``: adapt kept a candidate that people's labels show to be better (lower end above 0),
-or did not keep one that they do not. A cell that stands in the file already is not run again.
+or did not keep one that they do not; None where adapt refuses to say anything. A cell that stands in the file already
+is not run again.
 
     python benchmarks/adaptation.py --budget 600 --out benchmarks/results/adaptation.json
     python benchmarks/adaptation.py --only medline/static --budget 60 --out trial.json
@@ -105,6 +106,7 @@ def _ends(interval: Any) -> tuple[float, float]:
 def cell(name: str, base: str, budget: float, threads: int | None) -> dict[str, Any]:
     """Adapt without labels, then judge with them."""
     from isogloss.cli.progress import Milestones
+    from isogloss.errors import CorpusError
     from isogloss.workflows.adapting.order import Order
     from isogloss.workflows.adapting.run import adapt
 
@@ -112,9 +114,18 @@ def cell(name: str, base: str, budget: float, threads: int | None) -> dict[str, 
     with tempfile.TemporaryDirectory() as scratch:
         order = Order(base=base, budget=budget, seed=SEED, out=str(Path(scratch) / f"{name}-{base}"))
         began = time.perf_counter()
-        made = adapt(
-            order, threads=threads, progress=Milestones(sys.stderr), records=data.records, name=name, keep_draft=True
-        )  # fmt: skip
+        try:
+            made = adapt(
+                order, threads=threads, progress=Milestones(sys.stderr), records=data.records, name=name,
+                keep_draft=True,
+            )  # fmt: skip
+        except CorpusError as refused:
+            people = judged(data, base, None, 0.0, threads)
+            return {
+                "collection": name, "base": base, "budget": budget, "seconds": time.perf_counter() - began,
+                "kept": "base", "candidate": None, "refused": str(refused), "own": None, "human": people,
+                "delivered": people["difference"], "agrees": None,
+            }  # fmt: skip
         took = time.perf_counter() - began
         people = judged(data, base, made.draft, made.choice.best.words, threads)
     if made.draft is not None:
@@ -136,6 +147,9 @@ def summary(cells: Mapping[str, Mapping[str, Any]]) -> list[str]:
     for key, one in cells.items():
         value, low, high = one["human"]["difference"]
         own = one["own"]
+        if own is None:
+            lines.append(f"{key:28s} {one['kept']:8s} no verdict: {one['refused']}")
+            continue
         lines.append(
             f"{key:28s} {one['kept']:8s} own {own[0]:+.3f} [{own[1]:+.3f}, {own[2]:+.3f}]  people {value:+.3f} "
             f"[{low:+.3f}, {high:+.3f}]  {'agrees' if one['agrees'] else 'DISAGREES'}  {one['seconds']:.0f} s  "
@@ -145,8 +159,12 @@ def summary(cells: Mapping[str, Mapping[str, Any]]) -> list[str]:
         mine = [one for one in cells.values() if one["base"] == base]
         gains = sum(one["delivered"][1] > 0 for one in mine)
         losses = sum(one["delivered"][1] < -0.01 for one in mine)
-        agree = sum(one["agrees"] for one in mine)
-        lines.append(f"{base}: {gains} of {len(mine)} gain, {losses} with a lower end below -.01, {agree} agree")
+        agree = sum(one["agrees"] is True for one in mine)
+        silent = sum(one["agrees"] is None for one in mine)
+        lines.append(
+            f"{base}: {gains} of {len(mine)} gain, {losses} with a lower end below -.01, {agree} agree, "
+            f"{silent} without a verdict"
+        )
     return lines
 
 

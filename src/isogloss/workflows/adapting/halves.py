@@ -1,4 +1,4 @@
-"""Questions for texts that are too short to hold a sentence out of: one half of the words looks for the other."""
+"""Texts that are too short to hold a sentence out of, and their halves as lessons: one looks for the other."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from isogloss.errors import CorpusError
-from isogloss.mining.questions.question import Question, QuestionSet
-from isogloss.mining.questions.related import related_documents
-from isogloss.mining.questions.vocabulary import Vocabulary
 from isogloss.protocols import Record
-from isogloss.seeding import generator
 
 SHORT = 25
 """Words below which a text is short."""
@@ -27,8 +22,18 @@ def short_texts(records: Sequence[Record]) -> bool:
     >>> short_texts([Record("a", "how to sort a list in place")] * 3)
     True
     """
-    lengths = [len(f"{record.title} {record.text}".split()) for record in records]
-    return bool(np.median(lengths) < SHORT)
+    return middle_length(records) < SHORT
+
+
+def middle_length(records: Sequence[Record]) -> float:
+    """Return the median number of words of the texts, titles among them.
+
+    Examples
+    --------
+    >>> middle_length([Record("a", "one two"), Record("b", "one two three four")])
+    3.0
+    """
+    return float(np.median([len(f"{record.title} {record.text}".split()) for record in records]))
 
 
 def halves(text: str, draw: np.random.Generator) -> tuple[str, str] | None:
@@ -49,42 +54,3 @@ def halves(text: str, draw: np.random.Generator) -> tuple[str, str] | None:
     first = {distinct[i] for i in order[: len(distinct) // 2]}
     parts = [" ".join(word for word in words if (word.lower() in first) == side) for side in (True, False)]
     return parts[0], parts[1]
-
-
-def half_questions(records: Sequence[Record], count: int, seed: int) -> QuestionSet:
-    """Ask with one half of the words of some texts; the other half is what is searched.
-
-    Parameters
-    ----------
-    records
-        The documents.
-    count
-        How many questions, one a document.
-    seed
-        Of the choice and of the halves.
-
-    Raises
-    ------
-    CorpusError
-        Where no text has words enough.
-    """
-    texts = [f"{record.title} {record.text}".strip() for record in records]
-    vocabulary = Vocabulary(texts)
-    order = generator(seed, "half questions").permutation(len(records))
-    questions: list[Question] = []
-    held_out: dict[str, str] = {}
-    titles: dict[str, str] = {}
-    for position in order.tolist():
-        record = records[position]
-        parted = halves(texts[position], generator(seed, "half", record.id))
-        if parted is None or len(questions) >= count:
-            continue
-        near = related_documents(vocabulary, texts, position, parted[0])
-        related = tuple(records[other].id for other in near)
-        questions.append(Question(f"half-{len(questions) + 1}", parted[0], record.id, "half", None, 0.0, 1.0, related))
-        held_out[record.id] = parted[1]
-        titles[record.id] = ""
-    if not questions:
-        raise CorpusError("no text is long enough", f"none has {2 * LEAST} different words", "give longer documents")
-    note = f"{len(questions)} questions: halves of the texts, which are too short to hold a sentence out of"
-    return QuestionSet(questions, held_out, titles, [note], seed)

@@ -15,7 +15,7 @@ from isogloss.mining.questions.make import make_questions
 from isogloss.mining.questions.question import QuestionSet
 from isogloss.mining.questions.written import Ask
 from isogloss.protocols import Progress, Record
-from isogloss.workflows.adapting.halves import half_questions, short_texts
+from isogloss.workflows.adapting.halves import middle_length, short_texts
 from isogloss.workflows.adapting.order import Order
 
 FEWEST = 30
@@ -47,7 +47,7 @@ class Material:
     notes
         What was made and left out.
     halved
-        The texts are too short to hold something out of: the questions are halves of them.
+        The texts are too short to hold something out of: questions are written by a chat model, lessons are halves.
     pace
         Questions that are made in a second.
     """
@@ -124,7 +124,8 @@ def split_material(
     Raises
     ------
     CorpusError
-        Where there are too few documents, or too few questions can be made; the message says how many are needed.
+        Where there are too few documents, too few questions can be made, or texts are too short and nobody writes
+        questions; the message says what is needed.
     """
     full = [record for record in records if record.text.strip()]
     if len(full) < NEEDED:
@@ -135,10 +136,16 @@ def split_material(
         )
     wanted = min(MOST, int(ASKED * len(full)))
     halved, began = short_texts(full), time.perf_counter()
-    if halved:
-        made = half_questions(full, wanted, seed)
-    else:
-        made = make_questions(full, count=wanted, seed=seed, endpoint=ask, progress=progress)
+    if halved and ask is None:
+        raise CorpusError(
+            "these texts are too short to prove a gain without labels",
+            f"the middle one has {middle_length(full):.0f} words, so that nothing can be held out of it to ask for; "
+            "where one half of such texts looked for the other, gains were seen that people's labels deny",
+            "let a chat server write the questions (--write-with URL), put short texts together into longer documents, "
+            "or train on rows that somebody labelled (isogloss train --on FILE)",
+        )
+    kinds = ["written"] if halved else None
+    made = make_questions(full, count=wanted, seed=seed, kinds=kinds, endpoint=ask, progress=progress)
     documents = {question.document for question in made.questions}
     if len(documents) < FEWEST / (1 - CHOOSING):
         raise CorpusError(

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from isogloss.errors import CorpusError
 from isogloss.protocols import Record
-from isogloss.workflows.adapting.halves import LEAST, half_questions, halves, short_texts
+from isogloss.workflows.adapting.halves import LEAST, halves, short_texts
+from isogloss.workflows.adapting.material import split_material
 
-TITLES = [Record(str(i), f"how to sort list number{i} in python by value{i} quickly") for i in range(40)]
+TITLES = [Record(str(i), f"how to sort list number{i} in python by value{i} quickly") for i in range(160)]
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h", "A", "B"]), max_size=20), st.integers(0, 99))
@@ -28,21 +29,25 @@ def test_halves_share_no_word_and_lose_none(words: list[str], seed: int) -> None
     assert sorted(" ".join(found).split()) == sorted(words)
 
 
-def test_question_is_cut_out_of_its_document() -> None:
-    made = half_questions(TITLES, 10, 0)
-    assert len(made) == 10
-    left = {record.id: record.text for record in made.searched(TITLES)}
-    for question in made.questions:
-        assert not {w.lower() for w in question.text.split()} & {w.lower() for w in left[question.document].split()}
-    assert half_questions(TITLES, 10, 0).questions == made.questions
-    assert half_questions(TITLES, 10, 1).questions != made.questions
-
-
-def test_texts_too_short_for_halves_are_an_error() -> None:
-    with pytest.raises(CorpusError, match="no text is long enough"):
-        half_questions([Record("a", "two words"), Record("b", "as well")], 2, 0)
-
-
 def test_short_is_told_from_long() -> None:
     assert short_texts(TITLES)
     assert not short_texts([Record("a", "word " * 60)] * 3)
+
+
+def test_short_texts_alone_prove_nothing_and_say_what_would() -> None:
+    with pytest.raises(CorpusError, match="too short to prove") as refused:
+        split_material("titles", TITLES, 0)
+    assert "the middle one has 10 words" in str(refused.value.why)
+    assert "--write-with" in str(refused.value.fix)
+
+
+def test_written_questions_choose_and_prove_where_texts_are_short() -> None:
+    def ask(prompt: str) -> str:
+        number = next(word for word in prompt.split() if word.startswith("number"))
+        return f"sorting {number} in some scripting language"
+
+    found = split_material("titles", TITLES, 0, ask=ask)
+    assert found.halved
+    assert {one.kind for made in (found.choose, found.prove) for one in made.questions} == {"written"}
+    asked = {one.document for made in (found.choose, found.prove) for one in made.questions}
+    assert not asked & {record.id for record in found.train}
