@@ -117,11 +117,12 @@ def test_a_missing_torch_is_no_bug_but_an_extra_to_install():
 
 
 def test_a_recipe_that_tunes_is_made_from_the_command(files, small, run):
-    more = ["--set", "steps=2", "--set", "batch_size=16", "--threads", "1", "--json"]
+    more = ["--set", "steps=2", "--set", "batch_size=16", "--set", "learning_rate=1e-3", "--threads", "1", "--json"]
     done = run("train", "e5", "--on", "pairs.jsonl", "--base", small, "--out", "made", *more)
     assert done.code == 0, done.err
     own, general = done.json["results"]
     assert (own["name"], general["name"]) == ("your data: pairs.jsonl", "general probe set")
+    assert general["gain"][0] != 0  # the base was not changed along with it
     assert (files / "made" / "model.safetensors").is_file()
 
 
