@@ -130,7 +130,8 @@ def make_system(
         return made
     _use_threads(threads)
     if given.get("steps", 1) > 1:  # what cannot be written says so before the long part
-        _saver(order.key, _made(make, {**given, "steps": 1, "progress": Silent()}))
+        quiet = {"progress": Silent()} if "progress" in given else {}
+        _saver(order.key, _made(make, {**given, "steps": 1, **quiet}))
     encoder = _made(make, given)
     save = _saver(order.key, encoder)
     # the base is loaded again, because a make may train its own in place
