@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from isogloss.mining.questions.decide import SURE
 from isogloss.workflows.adapting.fitting import weighted_by_rarity
-from isogloss.workflows.adapting.fusing import smallest, try_words, words_can_be_trusted
+from isogloss.workflows.adapting.fusing import NEAR, smallest, try_words, words_can_be_trusted
 from isogloss.workflows.adapting.halving import LEAST, halve
 from isogloss.workflows.adapting.linear_maps import MAPS
 from isogloss.workflows.adapting.portfolio import FAMILIES, ROWS, Row, usable
@@ -119,7 +120,8 @@ def _train(bench: Workbench, rows: Sequence[Row], choice: Choice) -> list[Candid
         return [best.best]
     mixed = makers.merged(bench, best, SHARES)
     choice.tell(bench, mixed)
-    return mixed or [best.best]
+    kept = [one for one in mixed if bench.remembers(one)]
+    return [smallest(bench, kept, lambda one: float(one.facts["share"]), SURE)] if kept else mixed or [best.best]
 
 
 def _better(bench: Workbench, now: Candidate, found: Sequence[Candidate]) -> Candidate:
@@ -139,7 +141,7 @@ def _fuse(bench: Workbench, choice: Choice) -> None:
     """Let the words in where the questions can decide it."""
     found = try_words(bench, choice.best)
     choice.tell(bench, found)
-    best = smallest(bench, found)
+    best = smallest(bench, found, lambda one: one.words, NEAR)
     trusted, why = words_can_be_trusted(bench, best, choice.best)
     if trusted:
         choice.best = best

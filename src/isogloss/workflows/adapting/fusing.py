@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from isogloss.mining.questions.decide import SURE, decide
+from isogloss.mining.questions.decide import decide
 from isogloss.workflows.adapting.workbench import Candidate, Workbench
 
-WEIGHTS = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
-"""Weights of the words that are tried; the vectors count 1. More is not: made questions favour words."""
+WEIGHTS = (0.1, 0.2, 0.35, 0.5)
+"""Weights of the words that are tried; the vectors count 1. More is not: made questions favour words, and documents of
+one class find each other by them less."""
+NEAR = 1.0
+"""Standard errors within which a smaller weight of the words is as good as the best (Breiman, Friedman, Olshen, Stone
+1984, "Classification and Regression Trees", section 3.4.3: the rule of one standard error)."""
 
 
 def try_words(bench: Workbench, model: Candidate) -> list[Candidate]:
@@ -22,15 +26,29 @@ def try_words(bench: Workbench, model: Candidate) -> list[Candidate]:
     return found
 
 
-def smallest(bench: Workbench, found: Sequence[Candidate]) -> Candidate:
-    """Return the candidate with the smallest weight of the words that is not surely worse than the best of them.
+def smallest(
+    bench: Workbench, found: Sequence[Candidate], size: Callable[[Candidate], float], errors: float
+) -> Candidate:
+    """Return the candidate of the smallest size that is not worse than the best of them by so many standard errors.
 
-    The questions flatter words, so of weights that they cannot tell apart the smallest is the likeliest to be right.
+    The questions flatter what is fitted to their like, so of sizes that they cannot tell apart the smallest is the
+    likeliest to be right.
+
+    Parameters
+    ----------
+    bench
+        Judges.
+    found
+        At least one candidate.
+    size
+        How far a candidate is from what there is without it: the weight of the words, a share of trained weights.
+    errors
+        How many.
     """
     best = max(found, key=lambda one: one.value)
-    for one in sorted(found, key=lambda one: one.words):
+    for one in sorted(found, key=size):
         gap = bench.gain(best, one)
-        if gap.value <= SURE * gap.error:
+        if gap.value <= errors * gap.error:
             return one
     return best
 
