@@ -52,16 +52,21 @@ class Human:
 
 def human(name: str) -> Human:
     """Return documents, questions and judgements of a collection; of classes, texts that look for their like."""
+    if name in CLASSES:
+        return of_classes(name, "all" if name == "stackoverflow-titles" else "train")
     from isogloss.corpus.test_collections.beir import read_beir
+
+    found = read_beir(Path(os.environ["ISOGLOSS_DATA"]) / name)
+    return Human(found.documents, found.queries, found.qrels)
+
+
+def of_classes(name: str, part: str) -> Human:
+    """Let some texts of a classified data set look for the others of their class."""
     from isogloss.evaluation.datasets.load import load
     from isogloss.protocols import Record
     from isogloss.seeding import generator
 
-    folder = Path(os.environ["ISOGLOSS_DATA"]) / name
-    if name not in CLASSES:
-        found = read_beir(folder)
-        return Human(found.documents, found.queries, found.qrels)
-    rows = load(name, part="all" if name == "stackoverflow-titles" else "train")
+    rows = load(name, part=part)
     distinct = list(dict.fromkeys(rows.texts))
     label = dict(zip(rows.texts, np.asarray(rows.labels).tolist(), strict=True))
     order = generator(SEED, "benchmark", name).permutation(len(distinct))
