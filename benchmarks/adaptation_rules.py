@@ -156,7 +156,7 @@ def _judge(data: Human) -> Callable[[Any], Callable[[float], Any]]:
             for row, name in enumerate(names):
                 top = np.argsort(-best[row], kind="stable")[:10].tolist()
                 found[name] = {ids[i]: float(best[row, i]) for i in top}
-            return measure(RankedRun.from_scores(found), qrels, ["ndcg@10"])["ndcg@10"].items[:, 0]
+            return measure(RankedRun.from_scores(found), qrels, ["ndcg@10"])["ndcg@10"].items
 
         return scores
 
