@@ -4,8 +4,9 @@ Both are chosen by questions that are made from the documents, which flatter wha
 ``adapt`` runs on six collections outside of those that judge it (``adaptation.py``), and then people's labels judge
 every share with every weight. From that table and the one that ``adapt`` saw follows what each rule would have gained:
 the steps that are best on the questions, or the smallest ones within some standard errors of the best, with the words
-held to a most. Whether the words are let in at all is not played here, and kinds of questions count as they come, where
-``adapt`` weighs them.
+held to a most. This is a part of what ``adapt`` does: other candidates are not in it, a share that is taken need not be
+better than the base by itself, words are always let in, and kinds of questions count as they come, where ``adapt``
+weighs them.
 
     python benchmarks/adaptation_rules.py --base static --out benchmarks/results/adaptation_rules.json
     python benchmarks/adaptation_rules.py --base minilm --only pubmedqa --out trial.json
